@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The function table, and how bodies read their arguments.
+ *
+ * Flags say what the VM does before a body is called:
+ *
+ *   STRICT  an Undefined argument makes the result Undefined; the body never sees one. Functions without it say
+ *           something about Undefined: isundefined, isnull, get_or_default, and concat, where one beside Arrays adds
+ *           nothing.
+ *   NULLS   an argument that is Null does the same (in functions that convert to text or number, which Null cannot
+ *           be).
+ *   PURE    depends on its arguments alone, so a call with constant arguments is made at compile time.
+ *   BYTES   may be given `*` of a payload that is not JSON. For other functions such an argument is Undefined.
+ *
+ * A count of arguments outside min to max gives Undefined, at run time. Conversions are the bodies' own: they read
+ * arguments through sql_arg_*, and leave the result Undefined where one does not convert. */
+#include "sql/funcs_int.h"
+
+#include <string.h>
+
+#include "engine/base/base64.h"
+#include "engine/base/utf8.h"
+
+#define STRICT SQL_STRICT
+#define NULLS  SQL_NULL_UNDEF
+#define PURE   SQL_PURE
+#define BYTES  SQL_TAKES_BYTES
+#define V2015  SQL_2015_10_08
+#define V2016  SQL_2016_03_23
+
+/* --- what bodies share --- */
+
+bool sql_arg_text(struct sql_call *c, uint32_t i, struct sql_text *text)
+{
+    struct val v = val_to_string(c->args[i], c->version, c->arena);
+    if (v.kind != VAL_STRING)
+        return false;
+    text->s = val_text(v, c->arena, &text->len);
+    text->plain = v.form == VAL_HERE && v.exp == 1;
+    return text->s != NULL;
+}
+
+bool sql_arg_num(struct sql_call *c, uint32_t i, struct num *n)
+{
+    struct val v = val_to_decimal(c->args[i], c->version, c->arena);
+    return val_is_number(v) && val_num(v, n);
+}
+
+bool sql_arg_i64(struct sql_call *c, uint32_t i, int64_t *v)
+{
+    struct num n;
+    struct val whole = val_to_int(c->args[i], c->version, c->arena);
+    if (whole.kind != VAL_INT || !val_num(whole, &n))
+        return false;
+    if (!num_to_i64(&n, v))
+        *v = num_sign(&n) < 0 ? INT64_MIN : INT64_MAX;
+    return true;
+}
+
+struct val sql_part(const struct sql_text *text, size_t off, size_t len)
+{
+    struct val v = val_string(text->s + off, len);
+    v.exp = text->plain;
+    return v;
+}
+
+struct val sql_base64_text(const void *bytes, size_t len, struct arena *a)
+{
+    size_t size = (len + 2) / 3 * 4;
+    char *text = size < UINT32_MAX ? arena_alloc(a, size + 1) : NULL;
+    if (!text)
+        return VAL_UNDEFINED_VALUE;
+    struct buf fixed = { .p = text, .cap = size + 1, .max = size };
+    base64_encode(&fixed, bytes, len);
+    struct val v = val_string(text, fixed.len);
+    v.exp = 1;
+    return v;
+}
+
+/* What is no UTF-8 becomes U+FFFD byte by byte. */
+static struct val repair_text(const char *p, size_t len, struct arena *a)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    char *text = arena_array(a, len, sizeof(replacement) - 1), *out = text;
+    for (size_t at = 0; text && at < len;) {
+        size_t valid = utf8_valid_prefix(p + at, len - at);
+        memcpy(out, p + at, valid);
+        out += valid;
+        at += valid;
+        if (at < len) {
+            memcpy(out, replacement, sizeof(replacement) - 1);
+            out += sizeof(replacement) - 1;
+            at++;
+        }
+    }
+    return text ? val_string(text, (size_t)(out - text)) : VAL_UNDEFINED_VALUE;
+}
+
+static bool is_ascii(const char *p, size_t len)
+{
+    unsigned char high = 0;
+    for (size_t i = 0; i < len; i++)
+        high |= (unsigned char)p[i];
+    return high < 0x80;
+}
+
+struct val sql_text_of_bytes(const char *p, size_t len, struct arena *a)
+{
+    if (!is_ascii(p, len) && !utf8_is_valid(p, len))
+        return repair_text(p, len, a);
+    struct val v = val_string(p, len);
+    v.exp = json_is_plain(p, len);
+    return v;
+}
+
+bool sql_arg_is(struct sql_call *c, uint32_t i, const char *word)
+{
+    struct sql_text text;
+    return c->args[i].kind == VAL_STRING && sql_arg_text(c, i, &text) && text.len == strlen(word) &&
+           memcmp(text.s, word, text.len) == 0;
+}
+
+/* --- the table --- */
+
+/* clang-format off */
+static const struct sql_func funcs[] = {
+    { "abs", 1, 1, "n", "n", STRICT | NULLS | PURE, V2015, fn_abs,
+      "the number without its sign" },
+    { "accountid", 0, 0, "", "s", STRICT, V2015, fn_accountid,
+      "the account that owns the rule, 12 digits" },
+    { "ceil", 1, 1, "n", "i", STRICT | NULLS | PURE, V2015, fn_ceil,
+      "nearest integer not below the number" },
+    { "clientid", 0, 0, "", "s", STRICT, V2015, fn_clientid,
+      "MQTT client id of the publisher, or n/a" },
+    { "concat", 0, SQL_ANY_COUNT, "v", "v", PURE, V2015, fn_concat,
+      "Arrays joined with other values as elements, or texts joined" },
+    { "decode", 2, 2, "ss", "v", STRICT | PURE, V2016, fn_decode,
+      "what base64 text holds: a JSON value, else text; Null if it cannot be decoded" },
+    { "encode", 2, 2, "vs", "s", STRICT | NULLS | PURE | BYTES, V2016, fn_encode,
+      "base64 text of the payload's bytes, or of a value's text" },
+    { "endswith", 2, 2, "ss", "b", STRICT | NULLS | PURE, V2015, fn_endswith,
+      "does the first text end with the second" },
+    { "floor", 1, 1, "n", "i", STRICT | NULLS | PURE, V2015, fn_floor,
+      "nearest integer not above the number" },
+    { "get", 2, 2, "vv", "v", STRICT | PURE, V2015, fn_get,
+      "element of an Array or character of a String from 0, or member of an Object" },
+    { "get_mqtt_property", 1, 1, "s", "s", STRICT, V2015, fn_get_mqtt_property,
+      "MQTT 5 property: content_type, response_topic, correlation_data, format_indicator" },
+    { "get_or_default", 1, 2, "vv", "v", PURE, V2016, fn_get_or_default,
+      "the first value, or the second if that is Undefined or Null" },
+    { "get_user_properties", 0, 1, "s", "a", STRICT, V2015, fn_get_user_properties,
+      "values of an MQTT 5 user property in order, or all as one-member Objects" },
+    { "indexof", 2, 2, "ss", "i", STRICT | NULLS | PURE, V2016, fn_indexof,
+      "position of the second text in the first, from 0; -1 if it is not there" },
+    { "isnull", 1, 1, "v", "b", PURE, V2015, fn_isnull,
+      "true only for Null" },
+    { "isundefined", 1, 1, "v", "b", PURE, V2016, fn_isundefined,
+      "true only for Undefined" },
+    { "length", 1, 1, "s", "i", STRICT | NULLS | PURE, V2016, fn_length,
+      "number of characters (Unicode code points)" },
+    { "lower", 1, 1, "s", "s", STRICT | NULLS | PURE, V2015, fn_lower,
+      "the text in lower case" },
+    { "newuuid", 0, 0, "", "s", STRICT, V2015, fn_newuuid,
+      "a random UUID" },
+    { "principal", 0, 0, "", "s", STRICT, V2015, fn_principal,
+      "certificate fingerprint or user name of the publisher" },
+    { "regexp_matches", 2, 2, "ss", "b", STRICT | NULLS | PURE, V2015, fn_regexp_matches,
+      "does the text contain a match of the regular expression" },
+    { "replace", 3, 3, "sss", "s", STRICT | NULLS | PURE, V2015, fn_replace,
+      "the first text with every occurrence of the second replaced by the third" },
+    { "round", 1, 1, "n", "i", STRICT | NULLS | PURE, V2015, fn_round,
+      "nearest integer, halves away from zero" },
+    { "sourceip", 0, 0, "", "s", STRICT, V2016, fn_sourceip,
+      "IP address of the publisher" },
+    { "sql_version", 0, 0, "", "s", STRICT | PURE, V2015, fn_sql_version,
+      "the rule's SQL version" },
+    { "startswith", 2, 2, "ss", "b", STRICT | NULLS | PURE, V2015, fn_startswith,
+      "does the first text begin with the second" },
+    { "substring", 2, 3, "sii", "s", STRICT | NULLS | PURE, V2015, fn_substring,
+      "characters from one position up to another, from 0" },
+    { "timestamp", 0, 0, "", "i", STRICT, V2015, fn_timestamp,
+      "milliseconds since 1970 when the message arrived" },
+    { "topic", 0, 1, "i", "s", STRICT, V2015, fn_topic,
+      "the topic, or its n-th level from 1" },
+    { "traceid", 0, 0, "", "s", STRICT, V2015, fn_traceid,
+      "UUID of the message" },
+    { "trim", 1, 1, "s", "s", STRICT | NULLS | PURE, V2015, fn_trim,
+      "the text without white space at both ends" },
+    { "upper", 1, 1, "s", "s", STRICT | NULLS | PURE, V2015, fn_upper,
+      "the text in upper case" },
+};
+/* clang-format on */
+#define FUNC_COUNT (sizeof(funcs) / sizeof(funcs[0]))
+
+static int compare_name(const char *name, size_t len, const char *row)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)name[i], d = (unsigned char)row[i];
+        if (c >= 'A' && c <= 'Z')
+            c |= 0x20;
+        if (c != d)
+            return c < d ? -1 : 1;
+    }
+    return row[len] ? -1 : 0;
+}
+
+int sql_func_find(const char *name, size_t len)
+{
+    size_t low = 0, high = FUNC_COUNT;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_name(name, len, funcs[middle].name);
+        if (order == 0)
+            return (int)middle;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return -1;
+}
+
+const struct sql_func *sql_func_at(uint32_t row)
+{
+    return &funcs[row];
+}
+
+uint32_t sql_func_count(void)
+{
+    return (uint32_t)FUNC_COUNT;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The functions' bodies, for the table in funcs.c, and what they share in reading arguments. */
+#ifndef SLUICE_SQL_FUNCS_INT_H
+#define SLUICE_SQL_FUNCS_INT_H
+
+#include "engine/base/num.h"
+#include "sql/funcs.h"
+
+/* func_math.c */
+void fn_abs(struct sql_call *c);
+void fn_ceil(struct sql_call *c);
+void fn_floor(struct sql_call *c);
+void fn_round(struct sql_call *c);
+
+/* func_string.c */
+void fn_concat(struct sql_call *c);
+void fn_endswith(struct sql_call *c);
+void fn_indexof(struct sql_call *c);
+void fn_length(struct sql_call *c);
+void fn_lower(struct sql_call *c);
+void fn_replace(struct sql_call *c);
+void fn_startswith(struct sql_call *c);
+void fn_substring(struct sql_call *c);
+void fn_trim(struct sql_call *c);
+void fn_upper(struct sql_call *c);
+
+/* func_regexp.c */
+void fn_regexp_matches(struct sql_call *c);
+
+/* func_collection.c */
+void fn_decode(struct sql_call *c);
+void fn_encode(struct sql_call *c);
+void fn_get(struct sql_call *c);
+void fn_get_or_default(struct sql_call *c);
+void fn_isnull(struct sql_call *c);
+void fn_isundefined(struct sql_call *c);
+
+/* func_context.c */
+void fn_accountid(struct sql_call *c);
+void fn_clientid(struct sql_call *c);
+void fn_get_mqtt_property(struct sql_call *c);
+void fn_get_user_properties(struct sql_call *c);
+void fn_newuuid(struct sql_call *c);
+void fn_principal(struct sql_call *c);
+void fn_sourceip(struct sql_call *c);
+void fn_sql_version(struct sql_call *c);
+void fn_timestamp(struct sql_call *c);
+void fn_topic(struct sql_call *c);
+void fn_traceid(struct sql_call *c);
+
+/* --- funcs.c: arguments. They return false when the argument does not convert, and the result then is to stay
+ * Undefined --- */
+
+struct sql_text {
+    const char *s;
+    size_t len;
+    bool plain; /* needs no escapes in JSON; then no part of it does */
+};
+
+/* TXT of the spec: the String conversion. */
+bool sql_arg_text(struct sql_call *c, uint32_t i, struct sql_text *text) MUST_CHECK;
+/* NUM of the spec. */
+bool sql_arg_num(struct sql_call *c, uint32_t i, struct num *n) MUST_CHECK;
+/* Int conversion; what is beyond 64 bits becomes the nearest bound. */
+bool sql_arg_i64(struct sql_call *c, uint32_t i, int64_t *v) MUST_CHECK;
+/* A String that is a part of `text`. */
+struct val sql_part(const struct sql_text *text, size_t off, size_t len);
+/* A String of foreign bytes: valid UTF-8 is borrowed, of other bytes a copy is made in which U+FFFD stands for what is
+ * not, as Java does it. Undefined if the arena is full. */
+struct val sql_text_of_bytes(const char *p, size_t len, struct arena *a);
+/* Base64 text of bytes; Undefined if the arena is full. */
+struct val sql_base64_text(const void *bytes, size_t len, struct arena *a);
+/* Is the argument this very String? */
+bool sql_arg_is(struct sql_call *c, uint32_t i, const char *word) MUST_CHECK;
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a machine holds, for the files that share it: machine.c (its life), vm.c (the payload's values),
+ * func_context.c and func_regexp.c (what functions need beyond their arguments). */
+#ifndef SLUICE_SQL_MACHINE_INT_H
+#define SLUICE_SQL_MACHINE_INT_H
+
+#include "engine/base/random.h"
+#include "sql/regexp.h"
+#include "sql/sql.h"
+#include "sql/vm.h"
+
+enum sql_payload {
+    SQL_PAYLOAD_UNREAD,
+    SQL_PAYLOAD_JSON,   /* an Object or Array */
+    SQL_PAYLOAD_SCALAR, /* JSON, but for field access as if it were not (spec 4.1) */
+    SQL_PAYLOAD_EMPTY,  /* no bytes; not JSON, and nobody's mistake (spec 4.3) */
+    SQL_PAYLOAD_NOT_JSON,
+};
+
+struct sql_machine {
+    struct sql_vm vm;
+    struct arena payload_arena; /* the tape, until the next message */
+    struct arena run_arena;     /* values of one evaluation and its templates */
+    struct sql_limits limits;
+    struct sql_regexps *regexps; /* made at the first need */
+    struct buf set_text;         /* to measure the SET variables */
+
+    /* the message */
+    const struct message *message;
+    const struct sql_paths *paths;
+    uint32_t slot_cap;
+    uint64_t epoch; /* number of the message */
+    enum sql_payload payload;
+    const struct json_doc *doc;  /* of SQL_PAYLOAD_JSON */
+    struct err payload_err;      /* of SQL_PAYLOAD_NOT_JSON */
+    bool needs_json;             /* a run or template asked for it */
+    struct val topic, client_id; /* Undefined until asked for */
+
+    /* the evaluation */
+    const struct sql_env *env;
+    enum sql_version version;
+    uint64_t draw_code; /* which code draws (main or a template), and how often it did */
+    uint64_t draws;
+    struct val result;
+};
+
+/* Value of a path slot; remembered. */
+struct val sql_machine_slot(struct sql_machine *m, uint32_t slot);
+/* `*`: the JSON value, or the bytes. */
+struct val sql_machine_star(struct sql_machine *m);
+struct val sql_machine_bytes(const struct sql_machine *m);
+/* Someone wanted the payload as JSON. */
+void sql_machine_needs_json(struct sql_machine *m);
+/* A generator for the next random value of this evaluation: the same again when the evaluation is repeated. */
+struct random sql_machine_draw(struct sql_machine *m);
+
+#endif

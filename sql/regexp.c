@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Regular expressions with PCRE2 and its JIT compiler.
+ *
+ * A pattern is looked up by its text: constant patterns are found every time, since the least recently used pattern
+ * is the one that makes room. Invalid patterns are remembered as such. One cache belongs to one machine, so nothing
+ * is locked and the match data and the JIT's stack exist once. */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "sql/regexp.h"
+
+#include <pcre2.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/utf8.h"
+
+#define NONE      UINT16_MAX
+#define BUCKETS   (2 * SQL_REGEXP_CACHE) /* a power of two */
+#define JIT_FIRST 32768
+_Static_assert((BUCKETS & (BUCKETS - 1)) == 0 && SQL_REGEXP_CACHE < NONE,
+               "buckets are masked, entries have 16-bit numbers");
+
+struct entry {
+    char *pattern;
+    size_t len;
+    uint64_t hash;
+    pcre2_code *code;      /* NULL: invalid */
+    uint16_t chain;        /* next in its bucket */
+    uint16_t newer, older; /* in the order of use */
+};
+
+struct sql_regexps {
+    struct entry entries[SQL_REGEXP_CACHE];
+    uint16_t buckets[BUCKETS];
+    uint16_t count, newest, oldest;
+    pcre2_compile_context *compile;
+    pcre2_match_context *match;
+    pcre2_match_data *data;
+    pcre2_jit_stack *stack;
+};
+
+/* --- life --- */
+
+static bool make_contexts(struct sql_regexps *c)
+{
+    c->compile = pcre2_compile_context_create(NULL);
+    c->match = pcre2_match_context_create(NULL);
+    c->data = pcre2_match_data_create(1, NULL);
+    c->stack = pcre2_jit_stack_create(JIT_FIRST, SQL_REGEXP_STACK_BYTES, NULL);
+    if (!c->compile || !c->match || !c->data || !c->stack)
+        return false;
+    pcre2_set_newline(c->compile, PCRE2_NEWLINE_ANY);
+    pcre2_set_match_limit(c->match, SQL_REGEXP_MATCH_LIMIT);
+    pcre2_set_depth_limit(c->match, SQL_REGEXP_DEPTH_LIMIT);
+    pcre2_set_heap_limit(c->match, SQL_REGEXP_HEAP_KIB);
+    pcre2_jit_stack_assign(c->match, NULL, c->stack);
+    return true;
+}
+
+struct sql_regexps *sql_regexps_new(void)
+{
+    struct sql_regexps *c = calloc(1, sizeof(*c));
+    if (!c)
+        return NULL;
+    memset(c->buckets, 0xff, sizeof(c->buckets));
+    c->newest = c->oldest = NONE;
+    if (!make_contexts(c)) {
+        sql_regexps_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+static void entry_clear(struct entry *entry)
+{
+    free(entry->pattern);
+    pcre2_code_free(entry->code);
+    *entry = (struct entry) { 0 };
+}
+
+void sql_regexps_free(struct sql_regexps *c)
+{
+    if (!c)
+        return;
+    for (uint16_t i = 0; i < c->count; i++)
+        entry_clear(&c->entries[i]);
+    pcre2_jit_stack_free(c->stack);
+    pcre2_match_data_free(c->data);
+    pcre2_match_context_free(c->match);
+    pcre2_compile_context_free(c->compile);
+    free(c);
+}
+
+/* --- Java's patterns as PCRE2 reads them --- */
+
+struct translation {
+    char *out;
+    size_t len;
+    bool in_class, class_began; /* directly behind [ or [^, where ] is an ordinary character */
+};
+
+static void keep(struct translation *t, const char *s, size_t len)
+{
+    memcpy(t->out + t->len, s, len);
+    t->len += len;
+}
+
+static bool is_hex4(const char *s, const char *end)
+{
+    if (end - s < 4)
+        return false;
+    for (int i = 0; i < 4; i++) {
+        bool letter = (s[i] | 0x20) >= 'a' && (s[i] | 0x20) <= 'f';
+        if (!letter && (s[i] < '0' || s[i] > '9'))
+            return false;
+    }
+    return true;
+}
+
+/* The escape at p; returns the byte after it. \Q…\E is kept whole. */
+static const char *translate_escape(struct translation *t, const char *p, const char *end)
+{
+    size_t len = 2;
+    if (end - p < 2) {
+        len = 1;
+    } else if (p[1] == 'u' && is_hex4(p + 2, end)) {
+        keep(t, "\\x{", 3);
+        keep(t, p + 2, 4);
+        keep(t, "}", 1);
+        return p + 6;
+    } else if (p[1] == 'Q') {
+        const char *stop = memmem(p, (size_t)(end - p), "\\E", 2);
+        len = (size_t)((stop ? stop + 2 : end) - p);
+    }
+    keep(t, p, len);
+    return p + len;
+}
+
+/* A byte that is no escape. False if it begins what the two flavours read differently. */
+static bool translate_byte(struct translation *t, const char *p, const char *end)
+{
+    char next = end - p > 1 ? p[1] : '\0';
+    bool began = t->class_began;
+    t->class_began = false;
+    if (!t->in_class) {
+        if (*p == '(' && next == '*')
+            return false;
+        if (*p == '[')
+            t->in_class = t->class_began = true;
+    } else if (*p == '[' ? next != ':' : *p == '&' && next == '&') {
+        return false;
+    } else if (*p == '^' && began) {
+        t->class_began = true;
+    } else if (*p == ']' && !began) {
+        t->in_class = false;
+    }
+    keep(t, p, 1);
+    return true;
+}
+
+/* `out` has room for twice the pattern. */
+static bool translate(const char *pattern, size_t len, char *out, size_t *out_len)
+{
+    struct translation t = { .out = out };
+    const char *p = pattern, *end = pattern + len;
+    while (p < end) {
+        if (*p == '\\') {
+            t.class_began = false;
+            p = translate_escape(&t, p, end);
+        } else if (!translate_byte(&t, p++, end)) {
+            return false;
+        }
+    }
+    *out_len = t.len;
+    return true;
+}
+
+static pcre2_code *compile(struct sql_regexps *c, const char *pattern, size_t len)
+{
+    static const uint32_t options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C;
+    char translated[2 * SQL_REGEXP_MAX_BYTES];
+    size_t translated_len;
+    int error;
+    PCRE2_SIZE at;
+    if (len > SQL_REGEXP_MAX_BYTES || !translate(pattern, len, translated, &translated_len))
+        return NULL;
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)translated, translated_len, options, &error, &at, c->compile);
+    if (code)
+        pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* without it the interpreter matches */
+    return code;
+}
+
+/* --- the cache --- */
+
+static uint64_t hash_of(const char *s, size_t len)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (unsigned char)s[i]) * UINT64_C(1099511628211);
+    return h ^ (h >> 32);
+}
+
+static void use_unlink(struct sql_regexps *c, uint16_t i)
+{
+    struct entry *entry = &c->entries[i];
+    *(entry->newer == NONE ? &c->newest : &c->entries[entry->newer].older) = entry->older;
+    *(entry->older == NONE ? &c->oldest : &c->entries[entry->older].newer) = entry->newer;
+}
+
+static void use_first(struct sql_regexps *c, uint16_t i)
+{
+    struct entry *entry = &c->entries[i];
+    entry->newer = NONE;
+    entry->older = c->newest;
+    *(c->newest == NONE ? &c->oldest : &c->entries[c->newest].newer) = i;
+    c->newest = i;
+}
+
+/* A free entry: the next, or that of the pattern whose last use is the longest ago. */
+static uint16_t take_entry(struct sql_regexps *c)
+{
+    if (c->count < SQL_REGEXP_CACHE)
+        return c->count++;
+    uint16_t i = c->oldest;
+    uint16_t *link = &c->buckets[c->entries[i].hash & (BUCKETS - 1)];
+    while (*link != i)
+        link = &c->entries[*link].chain;
+    *link = c->entries[i].chain;
+    use_unlink(c, i);
+    entry_clear(&c->entries[i]);
+    return i;
+}
+
+static struct entry *add_pattern(struct sql_regexps *c, const char *pattern, size_t len, uint64_t hash)
+{
+    char *copy = malloc(len + 1);
+    if (!copy)
+        return NULL;
+    memcpy(copy, pattern, len);
+    copy[len] = '\0';
+    uint16_t i = take_entry(c), *bucket = &c->buckets[hash & (BUCKETS - 1)];
+    c->entries[i] = (struct entry) {
+        .pattern = copy, .len = len, .hash = hash, .code = compile(c, pattern, len), .chain = *bucket
+    };
+    *bucket = i;
+    use_first(c, i);
+    return &c->entries[i];
+}
+
+static const struct entry *find_pattern(struct sql_regexps *c, const char *pattern, size_t len)
+{
+    uint64_t hash = hash_of(pattern, len);
+    for (uint16_t i = c->buckets[hash & (BUCKETS - 1)]; i != NONE; i = c->entries[i].chain) {
+        struct entry *entry = &c->entries[i];
+        if (entry->hash != hash || entry->len != len || memcmp(entry->pattern, pattern, len) != 0)
+            continue;
+        if (c->newest != i) {
+            use_unlink(c, i);
+            use_first(c, i);
+        }
+        return entry;
+    }
+    return add_pattern(c, pattern, len, hash);
+}
+
+enum sql_regexp_answer sql_regexps_search(struct sql_regexps *c, const char *pattern, size_t pattern_len, const char *s,
+                                          size_t len)
+{
+    if (pattern_len > SQL_REGEXP_MAX_BYTES || !utf8_is_valid(s, len))
+        return SQL_REGEXP_NONE;
+    const struct entry *entry = find_pattern(c, pattern, pattern_len);
+    if (!entry || !entry->code)
+        return SQL_REGEXP_NONE;
+    int rc = pcre2_match(entry->code, (PCRE2_SPTR)s, len, 0, PCRE2_NO_UTF_CHECK, c->data, c->match);
+    if (rc == PCRE2_ERROR_NOMATCH)
+        return SQL_REGEXP_NO;
+    return rc >= 0 ? SQL_REGEXP_YES : SQL_REGEXP_NONE;
+}

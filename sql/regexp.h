@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Regular expressions of the rule language: compiled once per machine and pattern, matched within bounds.
+ *
+ * The flavour is what Java and PCRE have in common (spec 3.2): \uXXXX is understood as in Java; what means something
+ * else in the two, or only exists in PCRE as a directive, is refused: verbs `(*…)`, and `&&` or `[` inside a class.
+ * Time is bounded by the limits below; a search that meets one has no answer. */
+#ifndef SLUICE_SQL_REGEXP_H
+#define SLUICE_SQL_REGEXP_H
+
+#include <stddef.h>
+
+#define SQL_REGEXP_CACHE       512     /* patterns that a machine keeps compiled */
+#define SQL_REGEXP_MAX_BYTES   8192    /* of a pattern */
+#define SQL_REGEXP_MATCH_LIMIT 1000000 /* calls of PCRE2's internal match() */
+#define SQL_REGEXP_DEPTH_LIMIT 100000  /* of backtracking */
+#define SQL_REGEXP_HEAP_KIB    16384   /* of memory for backtracking, without JIT */
+#define SQL_REGEXP_STACK_BYTES 1048576 /* of the same, with JIT */
+
+struct sql_regexps;
+
+struct sql_regexps *sql_regexps_new(void); /* owned; NULL: memory */
+void sql_regexps_free(struct sql_regexps *c);
+
+enum sql_regexp_answer {
+    SQL_REGEXP_NONE, /* no answer: the pattern is invalid, or a limit was met */
+    SQL_REGEXP_NO,
+    SQL_REGEXP_YES,
+};
+
+/* Does s contain a match of the pattern? Takes heap memory only when the pattern is not in the cache. */
+enum sql_regexp_answer sql_regexps_search(struct sql_regexps *c, const char *pattern, size_t pattern_len, const char *s,
+                                          size_t len);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a compiled rule holds. Shared by the compiler (compile.c, emit.c, explain.c), which fills it, and the
+ * machine, which reads `program` alone. Immutable once the last template was added.
+ *
+ * A template's code ends with RETURN of the value of its last piece, so for a `single` template of its one value. */
+#ifndef SLUICE_SQL_RULE_INT_H
+#define SLUICE_SQL_RULE_INT_H
+
+#include "sql/paths.h"
+#include "sql/program.h"
+#include "sql/sql.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ast_name;
+
+struct sql_template {
+    struct src *src; /* its text; a reference */
+    bool constant;   /* no `${…}` */
+};
+
+struct sql_rule {
+    struct sql_program program; /* its arena holds all that is not counted by references */
+    struct src *src;            /* the statement; a reference */
+    struct sql_paths *paths;    /* of the ruleset; a reference */
+    const char *filter;         /* of FROM, without quotes; NULL without FROM */
+    size_t filter_len;
+    struct span filter_span;          /* of the string with its quotes */
+    bool reads_payload;               /* main code or a template decodes the payload: SLOT or STAR occurs */
+    struct sql_template *templates;   /* program.template_count of them, as program.templates */
+    uint32_t template_cap;            /* room in templates and program.templates */
+    uint32_t constant_cap;            /* room in program.constants */
+    const struct ast_name *variables; /* of SET: program.set_count of them, for the templates */
+};
+
+#endif

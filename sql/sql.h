@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rule language, from outside: compile a statement and its substitution templates, evaluate them on messages.
+ *
+ *     struct sql_paths *paths = sql_paths_new();
+ *     struct sql_rule *rule = sql_rule_compile(src, SQL_2016_03_23, paths, &errs);
+ *     int topic = sql_rule_add_template(rule, topic_src, &errs);
+ *     struct sql_machine *m = sql_machine_new(&limits);
+ *     sql_machine_begin(m, paths, message);
+ *     if (sql_machine_run(m, rule, &env, &e) == SQL_MATCHED) { sql_machine_output(m, &out, …); sql_machine_render(m, topic, …); }
+ *
+ * A rule and its paths are immutable once compiled and may be shared by threads; a machine belongs to one thread. Nothing here
+ * does input or output or reads a clock. After warm-up an evaluation takes nothing from the heap. */
+#ifndef SLUICE_SQL_SQL_H
+#define SLUICE_SQL_SQL_H
+
+#include "engine/base/buf.h"
+#include "engine/base/err.h"
+#include "engine/base/src.h"
+#include "sluice/message.h"
+#include "sql/paths.h"
+#include "sql/version.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sql_rule;
+struct sql_machine;
+
+#define SQL_MAX_BYTES (128 * 1024) /* of a statement or template */
+
+/* Compile a statement. All independent errors (and warnings) go to errs with spans into src; the rule keeps a reference to src and
+ * paths. Returns owned, or NULL if there was any error. Thread: any, one at a time per `paths`. */
+struct sql_rule *sql_rule_compile(struct src *src, enum sql_version version, struct sql_paths *paths, struct errs *errs) MUST_CHECK;
+void sql_rule_free(struct sql_rule *rule);
+
+/* Compile a substitution template ("alarm/${topic(2)}") in the rule's context: it sees the original payload and the rule's SET
+ * variables. Text without `${` is a legal template. Returns its index (from 0), or -1 after adding to errs. */
+int sql_rule_add_template(struct sql_rule *rule, struct src *src, struct errs *errs) MUST_CHECK;
+/* True if the template holds no `${…}`. */
+bool sql_rule_template_is_constant(const struct sql_rule *rule, int index);
+
+/* The FROM clause's topic filter, or NULL if there is none. Valid as long as the rule. */
+const char *sql_rule_filter(const struct sql_rule *rule, size_t *len);
+struct span sql_rule_filter_span(const struct sql_rule *rule);
+enum sql_version sql_rule_version(const struct sql_rule *rule);
+/* False if no evaluation of the statement or its templates needs the payload decoded. */
+bool sql_rule_reads_payload(const struct sql_rule *rule);
+
+/* Append what the compiler made: tree, slots, constants, listing (`sluice explain`). */
+void sql_rule_explain(const struct sql_rule *rule, struct buf *out);
+
+struct sql_limits {
+    size_t arena_bytes;  /* per message; default SQL_DEFAULT_ARENA when 0 */
+    uint64_t steps;      /* VM instructions per evaluation; default SQL_DEFAULT_STEPS when 0 */
+    size_t output_bytes; /* of one output or rendered template; default SQL_DEFAULT_OUTPUT when 0 */
+};
+#define SQL_DEFAULT_ARENA ((size_t)64 << 20)
+#define SQL_DEFAULT_STEPS 10000000u
+#define SQL_DEFAULT_OUTPUT ((size_t)64 << 20)
+
+struct sql_machine *sql_machine_new(const struct sql_limits *limits) MUST_CHECK; /* NULL limits: defaults; NULL: memory */
+void sql_machine_free(struct sql_machine *m);
+
+/* Start on a message (borrowed until the next begin or free). Forgets everything of the former one. `paths` is the ruleset's.
+ * Returns -1 only when memory is short. The payload is decoded at the first need, at most once. */
+int sql_machine_begin(struct sql_machine *m, struct sql_paths *paths, const struct message *message, struct err *e) MUST_CHECK;
+
+/* What functions answer that is not in the message. Borrowed during the call. */
+struct sql_env {
+    const char *rule_name;  /* for Basic Ingest: topic() drops $aws/rules/<rule>/ */
+    const char *account_id; /* accountid(); NULL: "000000000000" */
+};
+
+enum sql_outcome {
+    SQL_MATCHED,  /* the WHERE clause is satisfied (or absent): the output is ready */
+    SQL_FILTERED, /* WHERE not satisfied: no action runs */
+    SQL_FAILED,   /* the evaluation was aborted (a limit): no action runs, e says why */
+};
+
+/* Evaluate the rule's statement. Does not compare the topic with FROM: the router did. */
+enum sql_outcome sql_machine_run(struct sql_machine *m, const struct sql_rule *rule, const struct sql_env *env, struct err *e) MUST_CHECK;
+
+/* Append the output of the last run that matched. *is_json: false when it is the raw bytes of a payload that is not JSON.
+ * -1: ERR_LIMIT. */
+int sql_machine_output(struct sql_machine *m, struct buf *out, bool *is_json, struct err *e) MUST_CHECK;
+
+/* Render a template after a run of the same rule on the same message. *is_null: the template is a single `${…}` whose value is
+ * Undefined or Null (its text is empty). -1: aborted, e says why. */
+int sql_machine_render(struct sql_machine *m, const struct sql_rule *rule, int index, const struct sql_env *env, struct buf *out,
+                       bool *is_null, struct err *e) MUST_CHECK;
+
+/* True if the last run, or a template since, needed the payload as JSON and it is not; e (may be NULL) gets offset and reason. */
+bool sql_machine_parse_failed(const struct sql_machine *m, struct err *e);
+
+#endif

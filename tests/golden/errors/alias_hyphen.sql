@@ -1,0 +1,1 @@
+SELECT a AS my-alias, b AS x.y.1, c AS d. FROM 'a/b'

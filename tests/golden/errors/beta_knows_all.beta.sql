@@ -1,0 +1,1 @@
+SELECT [1] AS a, isUndefined(b) AS c, nosuch() AS d FROM 'a/b'

@@ -1,0 +1,1 @@
+SELECT a) AS b, c != 1 AS d FROM 'a/b'

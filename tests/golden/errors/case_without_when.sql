@@ -1,0 +1,1 @@
+SELECT CASE a ELSE 1 END AS x, CASE b END AS y FROM 'a/b'

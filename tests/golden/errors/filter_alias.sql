@@ -1,0 +1,1 @@
+SELECT a FROM 'a/b' AS t WHERE c == 1

@@ -1,0 +1,1 @@
+SELECT * FROM 'a/b' WHERE a ILIKE 'x' OR b REGEXP 'y'

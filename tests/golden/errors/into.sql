@@ -1,0 +1,1 @@
+SELECT a INTO t FROM 'a/b'

@@ -1,0 +1,1 @@
+SELECT a FROM 'a/b' INNER JOIN 'c/d'

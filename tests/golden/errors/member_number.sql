@@ -1,0 +1,1 @@
+SELECT item2.0 AS a, b.2c AS d FROM 'a/b'

@@ -1,0 +1,1 @@
+SELECT a.'my-key' AS b FROM 'a/b'

@@ -1,0 +1,1 @@
+SELECT 4you AS a FROM 'a/b'

@@ -1,0 +1,1 @@
+SELECT (SELECT a FROM b WHERE c ORDER BY d) AS e FROM 'a/b'

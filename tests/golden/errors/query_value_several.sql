@@ -1,0 +1,1 @@
+SELECT (SELECT VALUE a, b FROM c) AS d FROM 'a/b'

@@ -1,0 +1,1 @@
+SELECT CASE WHEN a > 1 THEN 'high' ELSE 'low' END AS level FROM 'a/b'

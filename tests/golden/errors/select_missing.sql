@@ -1,0 +1,1 @@
+temperature FROM 'a/b'

@@ -1,0 +1,1 @@
+SELCT a, b != c AS d FROM 'a/b'

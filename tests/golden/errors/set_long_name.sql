@@ -1,0 +1,1 @@
+SET @nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn = 1 SELECT a FROM 'a/b'

@@ -1,0 +1,1 @@
+SET SELECT a FROM 'a/b'

@@ -1,0 +1,1 @@
+SET @a = 1 2 SELECT @a AS b FROM 'a/b'

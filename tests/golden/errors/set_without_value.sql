@@ -1,0 +1,1 @@
+SET @a = SELECT @a AS b FROM 'a/b'

@@ -1,0 +1,1 @@
+SELECT a ÷ b AS c, d × e AS f FROM 'a/b'

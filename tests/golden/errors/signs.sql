@@ -1,0 +1,1 @@
+SELECT - -a AS b, +c AS d FROM 'a/b'

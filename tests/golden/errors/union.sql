@@ -1,0 +1,1 @@
+SELECT a FROM 'a/b' UNION SELECT c FROM 'd/e'

@@ -1,0 +1,1 @@
+SELECT VALUE a AS b FROM 'a/b'

@@ -1,0 +1,1 @@
+SET @ = 1 SELECT @ AS a FROM 'a/b'

@@ -1,0 +1,1 @@
+SET @celsius = 1 SELECT @celcius AS b FROM 'a/b'

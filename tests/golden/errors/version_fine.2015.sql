@@ -1,0 +1,1 @@
+SELECT VALUE cast(a AS double) FROM 'a/b'

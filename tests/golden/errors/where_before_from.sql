@@ -1,0 +1,1 @@
+SELECT a WHERE b == 1 FROM 'a/b'

@@ -1,0 +1,1 @@
+SELECT a FROM 'a/b' WHERE b = 1 WHERE c = 2
