@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `sluice eval`: one statement on payloads from standard input, one a line. */
+#include "engine/apps/sluice/cmds.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/apps/sluice/evaluate.h"
+#include "engine/base/clock.h"
+#include "engine/base/random.h"
+#include "sql/sql.h"
+
+#define OUTPUT_MAX ((size_t)64 << 20)
+
+struct eval {
+    struct evaluator ev;
+    struct message message;
+    const char *rule_name;
+    struct random random;
+    struct buf out, topic;
+};
+
+/* A topic that the filter matches: its wildcards replaced by a level "x". */
+static void topic_from_filter(const char *filter, size_t len, struct buf *out)
+{
+    for (size_t i = 0; i < len; i++)
+        buf_putc(out, filter[i] == '+' || filter[i] == '#' ? 'x' : filter[i]);
+}
+
+static int set_topic(struct eval *eval, const char *topic)
+{
+    size_t len;
+    const char *filter = sql_rule_filter(eval->ev.rule, &len);
+    if (topic)
+        buf_puts(&eval->topic, topic);
+    else if (filter)
+        topic_from_filter(filter, len, &eval->topic);
+    else
+        buf_printf(&eval->topic, "$aws/rules/%s/x", eval->rule_name);
+    eval->message.topic = eval->topic.p;
+    eval->message.topic_len = eval->topic.len;
+    if (evaluator_matches_topic(&eval->ev, eval->rule_name, eval->topic.p, eval->topic.len))
+        return 0;
+    fprintf(stderr, "sluice eval: topic \"%s\" does not match the FROM clause; no message can satisfy this rule\n", eval->topic.p);
+    return -1;
+}
+
+/* Evaluate one payload and print its output. */
+static int eval_line(struct eval *eval, const char *line, size_t len)
+{
+    struct err e = { 0 };
+    bool is_json;
+    eval->message.payload = line;
+    eval->message.payload_len = len;
+    eval->message.arrival_ms = clock_now_ms(&clock_system);
+    eval->message.seed = random_u64(&eval->random);
+    buf_reset(&eval->out);
+    enum sql_outcome outcome = evaluator_run(&eval->ev, eval->rule_name, &eval->message, &eval->out, &is_json, &e);
+    if (outcome == SQL_FAILED) {
+        print_err(&e);
+        return -1;
+    }
+    if (outcome == SQL_MATCHED) {
+        fwrite(eval->out.p, 1, eval->out.len, stdout);
+        putchar('\n');
+    }
+    return 0;
+}
+
+static int eval_input(struct eval *eval)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t len;
+    int rc = 0;
+    while ((len = getline(&line, &cap, stdin)) >= 0) {
+        while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
+            len--;
+        if (len > 0 && eval_line(eval, line, (size_t)len) < 0)
+            rc = -1;
+    }
+    free(line);
+    if (ferror(stdin) || fflush(stdout) != 0) {
+        fprintf(stderr, "sluice eval: %s\n", strerror(errno));
+        rc = -1;
+    }
+    return rc;
+}
+
+int cmd_eval(int argc, char **argv)
+{
+    struct eval eval = { .rule_name = "eval", .message = { .over_mqtt = true, .payload_format = PAYLOAD_FORMAT_ABSENT } };
+    const char *topic = NULL, *version_name = "2016-03-23";
+    const struct cmd_option options[] = {
+        { "topic", 't', &topic, NULL },
+        { "clientid", 0, &eval.message.client_id, NULL },
+        { "principal", 0, &eval.message.principal, NULL },
+        { "sourceip", 0, &eval.message.source_ip, NULL },
+        { "rule", 0, &eval.rule_name, NULL },
+        { "sql-version", 0, &version_name, NULL },
+    };
+    bool done;
+    enum sql_version version;
+    int n = cmd_options("eval", options, sizeof options / sizeof options[0], argc, argv, &done);
+    if (n < 0 || done)
+        return done ? EXIT_OK : EXIT_USAGE;
+    if (n != 1) {
+        cmd_print_help(cmd_find("eval"), stderr);
+        return EXIT_USAGE;
+    }
+    if (!sql_version_parse(version_name, strlen(version_name), &version)) {
+        fprintf(stderr, "sluice eval: unknown SQL version \"%s\"; there are 2015-10-08, 2016-03-23 and beta\n", version_name);
+        return EXIT_USAGE;
+    }
+    struct errs errs = { 0 };
+    buf_init(&eval.out, OUTPUT_MAX);
+    buf_init(&eval.topic, OUTPUT_MAX);
+    random_seed(&eval.random, random_entropy());
+    int rc = evaluator_open(&eval.ev, "<sql>", argv[1], strlen(argv[1]), version, &errs);
+    print_errs(&errs);
+    if (rc == 0)
+        rc = set_topic(&eval, topic);
+    if (rc == 0)
+        rc = eval_input(&eval);
+    evaluator_close(&eval.ev);
+    errs_clear(&errs);
+    buf_clear(&eval.out);
+    buf_clear(&eval.topic);
+    return rc == 0 ? EXIT_OK : EXIT_FAILED;
+}

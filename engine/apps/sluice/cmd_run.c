@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `sluice run`: the service. The main thread is the control thread: it starts the flow, waits for signals, shows and writes the counters,
+ * and drains at the end. Signals are taken with sigtimedwait: no handler runs anywhere. */
+#include "engine/apps/sluice/cmds.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/apps/sluice/status_table.h"
+#include "engine/apps/sluice/wire.h"
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+
+#define TICK_MS        1000 /* table and stats file */
+#define DRAIN_SLICE_MS 100  /* how soon a second signal is noticed while draining */
+#define STATS_MAX      ((size_t)64 << 20)
+#define PATH_BYTES_MAX ((size_t)8192)
+#define NO_LIMIT       UINT64_MAX
+
+struct runner {
+    struct service service;
+    struct flow *flow;
+    struct status_table table;
+    bool show_table;
+    sigset_t signals;
+};
+
+/* The last source has no more to give (replay): end as a signal does, but without a limit for the drain. */
+static void on_finished(void *ctx)
+{
+    (void)ctx;
+    kill(getpid(), SIGUSR1);
+}
+
+static void block_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+/* The next signal, or 0 when ms have passed. */
+static int next_signal(const struct runner *r, unsigned ms)
+{
+    const struct timespec wait = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
+    int sig = sigtimedwait(&r->signals, NULL, &wait);
+    return sig > 0 ? sig : 0;
+}
+
+/* Replace the stats file as a whole, so that a reader never sees half of it. */
+static void write_stats(const struct stats_snapshot *s, const char *path)
+{
+    struct buf text, temporary;
+    buf_init(&text, STATS_MAX);
+    buf_init(&temporary, PATH_BYTES_MAX);
+    stats_snapshot_write(s, &text);
+    buf_putc(&text, '\n');
+    buf_printf(&temporary, "%s.new", path);
+    FILE *f = text.failed || temporary.failed ? NULL : fopen(temporary.p, "w");
+    bool ok = f && fwrite(text.p, 1, text.len, f) == text.len;
+    if (f && fclose(f) != 0)
+        ok = false;
+    if (!ok || rename(temporary.p, path) < 0)
+        log_warn("cannot write the counters to \"%s\": %s", path, strerror(errno));
+    buf_clear(&text);
+    buf_clear(&temporary);
+}
+
+static void show_counters(struct runner *r, bool table)
+{
+    struct stats_snapshot s;
+    const char *path = r->service.conf->stats_file;
+    if ((!table && !path) || flow_read(r->flow, &s, NULL) < 0)
+        return;
+    if (table)
+        status_table_print(&r->table, &s);
+    if (path)
+        write_stats(&s, path);
+    stats_snapshot_clear(&s);
+}
+
+/* Until a signal: show the counters once a second. */
+static int serve(struct runner *r)
+{
+    int sig;
+    do {
+        show_counters(r, r->show_table && r->table.terminal);
+        sig = next_signal(r, TICK_MS);
+    } while (sig == 0);
+    return sig;
+}
+
+/* Wait until all is final, the limit has passed, or another signal says to stop at once. Returns how many messages are not. */
+static size_t drain(struct runner *r, uint64_t limit_ms)
+{
+    uint64_t start = clock_monotonic_ms(&clock_system), waited = 0;
+    size_t left = flow_drain(r->flow, 0);
+    while (left > 0 && waited < limit_ms) {
+        int sig = next_signal(r, 0);
+        if (sig == SIGTERM || sig == SIGINT) {
+            log_warn("stopping at once: second %s", sig == SIGTERM ? "SIGTERM" : "SIGINT");
+            break;
+        }
+        left = flow_drain(r->flow, DRAIN_SLICE_MS);
+        waited = clock_monotonic_ms(&clock_system) - start;
+    }
+    return left;
+}
+
+static void report_remainder(struct runner *r, size_t left)
+{
+    struct stats_snapshot s;
+    log_warn("%zu message%s remained when the time was up", left, left == 1 ? "" : "s");
+    if (flow_read(r->flow, &s, NULL) < 0)
+        return;
+    for (size_t i = 0; i < s.rule_count; i++)
+        if (s.rules[i].state[RUN_IN_FLIGHT])
+            log_event(LOG_LEVEL_WARN, (const char *[]){ "rule", s.rules[i].name, NULL }, "not final: %" PRIu64 " of %" PRIu64 " messages",
+                      s.rules[i].state[RUN_IN_FLIGHT], s.rules[i].matched);
+    for (size_t i = 0; i < s.target_count; i++)
+        if (s.targets[i].waiting)
+            log_event(LOG_LEVEL_WARN, (const char *[]){ "target", s.targets[i].name, "reason", s.targets[i].reason, NULL },
+                      "not delivered: %" PRIu64 ", the target is %s", s.targets[i].waiting, s.targets[i].state);
+    stats_snapshot_clear(&s);
+}
+
+static int run_flow(struct runner *r)
+{
+    struct err e = { 0 };
+    if (flow_start(r->flow, r->service.ruleset, &e) < 0) {
+        print_err(&e);
+        return EXIT_FAILED;
+    }
+    log_info("running %zu rule%s", r->service.ruleset->rule_count, r->service.ruleset->rule_count == 1 ? "" : "s");
+    int sig = serve(r);
+    if (sig != SIGUSR1)
+        log_info("%s: stopping, %" PRId64 " s for what is in flight", sig == SIGTERM ? "SIGTERM" : "SIGINT", r->service.conf->drain_ms / 1000);
+    size_t left = drain(r, sig == SIGUSR1 ? NO_LIMIT : (uint64_t)r->service.conf->drain_ms);
+    if (left)
+        report_remainder(r, left);
+    flow_stop(r->flow);
+    show_counters(r, r->show_table);
+    log_info(left ? "stopped" : "stopped, nothing remained");
+    return left ? EXIT_FAILED : EXIT_OK;
+}
+
+/* Open everything; the flow must exist before the rules, which count in it. */
+static void open_all(struct runner *r, const char *conf, struct errs *errs)
+{
+    service_open(&r->service, conf, errs);
+    if (r->service.conf) {
+        log_setup(STDERR_FILENO, (enum log_level)r->service.conf->log_level, (enum log_form)r->service.conf->log_form);
+        if (errs->errors == 0)
+            r->flow = service_flow(&r->service, on_finished, NULL, errs);
+        service_compile(&r->service, NULL, 0, r->flow ? flow_stats(r->flow) : NULL, errs);
+    }
+}
+
+static int run(struct runner *r, const char *conf)
+{
+    struct errs errs = { 0 };
+    int code = EXIT_FAILED;
+    block_signals(&r->signals);
+    open_all(r, conf, &errs);
+    print_errs(&errs);
+    if (errs.errors == 0 && r->flow && r->service.ruleset)
+        code = run_flow(r);
+    else
+        fprintf(stderr, "sluice run: not started: %zu error%s\n", errs.errors, errs.errors == 1 ? "" : "s");
+    flow_free(r->flow);
+    service_close(&r->service);
+    errs_clear(&errs);
+    return code;
+}
+
+int cmd_run(int argc, char **argv)
+{
+    const char *conf = "sluice.yaml";
+    struct runner r = { 0 };
+    const struct cmd_option options[] = { { "config", 'c', &conf, NULL }, { "table", 0, NULL, &r.show_table } };
+    bool done;
+    int n = cmd_options("run", options, 2, argc, argv, &done);
+    if (n < 0 || done)
+        return done ? EXIT_OK : EXIT_USAGE;
+    if (n > 0) {
+        cmd_print_help(cmd_find("run"), stderr);
+        return EXIT_USAGE;
+    }
+    status_table_init(&r.table);
+    return run(&r, conf);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `sluice test`: the tests of case files and rule files. */
+#include "engine/apps/sluice/cmds.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "engine/apps/sluice/case_run.h"
+#include "engine/apps/sluice/read_file.h"
+#include "engine/apps/sluice/test_report.h"
+#include "engine/flow/rule_file.h"
+
+#define DETAILS_MAX ((size_t)16 << 20)
+#define CASE_ARENA_MAX ((size_t)512 << 20)
+
+struct tester {
+    struct test_report report;
+    struct arena arena; /* of one case */
+    struct buf details;
+};
+
+static void fail_case(struct tester *t, const char *file, unsigned line, const char *id, const struct err *e)
+{
+    buf_reset(&t->details);
+    buf_printf(&t->details, "  %s\n", e->text);
+    if (e->hint[0])
+        buf_printf(&t->details, "  hint: %s\n", e->hint);
+    test_report_fail(&t->report, file, line, id, NULL, t->details.p);
+}
+
+/* Read and run the case that a JSON text holds. */
+static void run_text(struct tester *t, const char *file, unsigned line, const char *text, size_t len, const struct case_defaults *defaults)
+{
+    struct test_case c;
+    struct err e = { 0 };
+    char id[32];
+    snprintf(id, sizeof id, "%u", line);
+    arena_reset(&t->arena);
+    const struct json_doc *doc = json_parse(&t->arena, text, len, NULL, &e);
+    if (!doc || case_read(&c, doc, defaults, line, &t->arena, &e) < 0) {
+        fail_case(t, file, line, id, &e);
+        return;
+    }
+    buf_reset(&t->details);
+    if (case_run(&c, &t->details))
+        test_report_pass(&t->report, file, c.id);
+    else
+        test_report_fail(&t->report, file, line, c.id, c.why, t->details.p ? t->details.p : "");
+}
+
+static void run_case_lines(struct tester *t, const char *file, const char *text, size_t len)
+{
+    unsigned line = 1;
+    for (size_t i = 0; i < len; line++) {
+        const char *end = memchr(text + i, '\n', len - i);
+        size_t n = end ? (size_t)(end - text) - i : len - i;
+        if (strspn(text + i, " \t\r") < n)
+            run_text(t, file, line, text + i, n, &(struct case_defaults){ 0 });
+        i += n + 1;
+    }
+}
+
+static void run_rule_tests(struct tester *t, const char *file, const struct rule_def *def)
+{
+    const struct case_defaults defaults = { def->sql->text, def->sql->len, def->version, def->name };
+    struct buf json;
+    buf_init(&json, DETAILS_MAX);
+    for (size_t i = 0; def->tests && i < def->tests->count; i++) {
+        const struct conf *test = def->tests->items[i];
+        buf_reset(&json);
+        conf_write_json(&json, test);
+        run_text(t, file, src_place_of(test->at.src, test->at.off).line, json.p ? json.p : "", json.len, &defaults);
+    }
+    buf_clear(&json);
+}
+
+static void run_rule_file(struct tester *t, const char *file)
+{
+    struct errs errs = { 0 };
+    struct rule_def **defs = NULL;
+    size_t count = 0;
+    if (rule_file_read(file, &defs, &count, &errs) < 0) {
+        print_errs(&errs);
+        test_report_fail(&t->report, file, 1, file, "the rule file cannot be read", "");
+    }
+    for (size_t i = 0; i < count; i++) {
+        run_rule_tests(t, file, defs[i]);
+        rule_def_free(defs[i]);
+    }
+    free(defs);
+    errs_clear(&errs);
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+/* AWS's validation tool: one object a file, known by its "inputSql". */
+static bool is_aws_fixture(struct tester *t, const char *text, size_t len)
+{
+    struct err e = { 0 };
+    arena_reset(&t->arena);
+    const struct json_doc *doc = json_parse(&t->arena, text, len, NULL, &e);
+    return doc && json_at(doc, 0)->kind == JSON_OBJECT && json_member(doc, 0, "inputSql", 8) != 0;
+}
+
+static void run_file(struct tester *t, const char *file)
+{
+    struct err e = { 0 };
+    size_t len;
+    bool lines = ends_with(file, ".jsonl");
+    if (!lines && !ends_with(file, ".json")) {
+        run_rule_file(t, file);
+        return;
+    }
+    char *text = read_file(file, &len, &e);
+    if (!text)
+        fail_case(t, file, 1, file, &e);
+    else if (lines)
+        run_case_lines(t, file, text, len);
+    else if (is_aws_fixture(t, text, len))
+        run_text(t, file, 1, text, len, &(struct case_defaults){ 0 });
+    else
+        run_rule_file(t, file);
+    free(text);
+}
+
+static int is_test_file(const struct dirent *d)
+{
+    return ends_with(d->d_name, ".jsonl") || ends_with(d->d_name, ".json") || ends_with(d->d_name, ".yaml") || ends_with(d->d_name, ".yml");
+}
+
+/* A file, or every test file of a folder in order of name. */
+static void run_path(struct tester *t, const char *path)
+{
+    struct stat st;
+    struct dirent **entries;
+    if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
+        run_file(t, path);
+        return;
+    }
+    int n = scandir(path, &entries, is_test_file, alphasort);
+    if (n <= 0) {
+        struct err e = { 0 };
+        err_set(&e, ERR_IO, "no test files in the folder%s%s", n < 0 ? ": " : "", n < 0 ? strerror(errno) : "");
+        fail_case(t, path, 1, path, &e);
+    }
+    for (int i = 0; i < n; i++) {
+        struct buf file;
+        buf_init(&file, DETAILS_MAX);
+        buf_printf(&file, "%s%s%s", path, ends_with(path, "/") ? "" : "/", entries[i]->d_name);
+        run_file(t, file.p);
+        buf_clear(&file);
+        free(entries[i]);
+    }
+    if (n >= 0)
+        free(entries);
+}
+
+int cmd_test(int argc, char **argv)
+{
+    const char *junit = NULL;
+    const struct cmd_option options[] = { { "junit", 0, &junit, NULL } };
+    bool done;
+    int n = cmd_options("test", options, 1, argc, argv, &done);
+    if (n < 0 || done)
+        return done ? EXIT_OK : EXIT_USAGE;
+    if (n == 0) {
+        cmd_print_help(cmd_find("test"), stderr);
+        return EXIT_USAGE;
+    }
+    struct tester t = { 0 };
+    test_report_init(&t.report);
+    arena_init(&t.arena, CASE_ARENA_MAX);
+    buf_init(&t.details, DETAILS_MAX);
+    for (int i = 1; i <= n; i++)
+        run_path(&t, argv[i]);
+    test_report_summary(&t.report);
+    int code = t.report.failed ? EXIT_FAILED : EXIT_OK;
+    if (junit && test_report_write_junit(&t.report, junit) < 0)
+        code = fail("test", "cannot write \"%s\": %s", junit, strerror(errno));
+    test_report_clear(&t.report);
+    arena_clear(&t.arena);
+    buf_clear(&t.details);
+    return code;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Table of commands, their help, and reading of their options. */
+#include "engine/apps/sluice/cmds.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PRINT_MAX ((size_t)16 << 20)
+
+const struct cmd *cmd_find(const char *name)
+{
+    for (size_t i = 0; i < cmd_count; i++)
+        if (strcmp(cmds[i].name, name) == 0)
+            return &cmds[i];
+    return NULL;
+}
+
+void cmd_print_help(const struct cmd *cmd, FILE *out)
+{
+    fprintf(out, "usage: sluice %s %s\n\n%s.\n\n%s", cmd->name, cmd->usage, cmd->doc, cmd->details);
+}
+
+static const struct cmd_option *option_find(const struct cmd_option *options, size_t count, const char *word, const char **value)
+{
+    bool is_long = word[1] == '-';
+    const char *name = word + (is_long ? 2 : 1);
+    size_t len = strcspn(name, "=");
+    *value = is_long && name[len] == '=' ? name + len + 1 : NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (is_long && strlen(options[i].name) == len && memcmp(options[i].name, name, len) == 0)
+            return &options[i];
+        if (!is_long && options[i].letter && name[0] == options[i].letter && name[1] == '\0')
+            return &options[i];
+    }
+    return NULL;
+}
+
+static int usage_error(const char *command, const char *what, const char *word)
+{
+    const struct cmd *cmd = cmd_find(command);
+    fprintf(stderr, "sluice %s: %s \"%s\"\n", command, what, word);
+    if (cmd)
+        fprintf(stderr, "usage: sluice %s %s\n", cmd->name, cmd->usage);
+    return -1;
+}
+
+static void hint_option(const struct cmd_option *options, size_t count, const char *word)
+{
+    const char *names[32];
+    size_t n = 0;
+    for (; n < count && n < 32; n++)
+        names[n] = options[n].name;
+    const char *near = nearest_word(word + 2, strcspn(word + 2, "="), names, n);
+    if (near)
+        fprintf(stderr, "hint: did you mean \"--%s\"?\n", near);
+}
+
+/* Take the option at argv[*i]; returns -1 after printing why not. */
+static int option_take(const char *command, const struct cmd_option *options, size_t count, int argc, char **argv, int *i)
+{
+    const char *value;
+    const struct cmd_option *o = option_find(options, count, argv[*i], &value);
+    if (!o) {
+        usage_error(command, "unknown option", argv[*i]);
+        if (argv[*i][1] == '-')
+            hint_option(options, count, argv[*i]);
+        return -1;
+    }
+    if (o->flag) {
+        if (value)
+            return usage_error(command, "option takes no value:", argv[*i]);
+        *o->flag = true;
+        return 0;
+    }
+    if (!value) {
+        if (*i + 1 >= argc)
+            return usage_error(command, "option needs a value:", argv[*i]);
+        value = argv[++*i];
+    }
+    *o->text = value;
+    return 0;
+}
+
+int cmd_options(const char *command, const struct cmd_option *options, size_t count, int argc, char **argv, bool *done)
+{
+    int plain = 0;
+    bool only_plain = false;
+    *done = false;
+    for (int i = 1; i < argc; i++) {
+        if (only_plain || argv[i][0] != '-' || argv[i][1] == '\0') {
+            argv[++plain] = argv[i];
+        } else if (strcmp(argv[i], "--") == 0) {
+            only_plain = true;
+        } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            cmd_print_help(cmd_find(command), stdout);
+            *done = true;
+            return 0;
+        } else if (option_take(command, options, count, argc, argv, &i) < 0) {
+            return -1;
+        }
+    }
+    return plain;
+}
+
+void print_err(const struct err *e)
+{
+    struct buf out;
+    buf_init(&out, PRINT_MAX);
+    err_print(e, &out);
+    fwrite(out.p, 1, out.len, stderr);
+    buf_clear(&out);
+}
+
+void print_errs(struct errs *errs)
+{
+    struct buf out;
+    buf_init(&out, PRINT_MAX);
+    errs_sort(errs);
+    errs_print(errs, &out);
+    if (out.len)
+        fwrite(out.p, 1, out.len, stderr);
+    buf_clear(&out);
+}
+
+int fail(const char *command, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    fprintf(stderr, "sluice %s: ", command);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+    va_end(ap);
+    return EXIT_FAILED;
+}
+
+const struct cmd cmds[] = {
+    { "bench", "[eval] [--json] [--seconds N] [--payloads DIR]",
+      "Measure the rule engine on this machine",
+      "  eval            payload bytes in, output bytes out, one core, no input or output (the default)\n"
+      "  --json          one JSON object a line instead of a table\n"
+      "  --seconds N     time for each figure (default 1)\n"
+      "\n"
+      "The comparison with jansson and simdjson in the same run is bench/run.\n",
+      cmd_bench },
+    { "check", "[-c sluice.yaml] [FILE | FOLDER]...",
+      "Check the configuration and rule files: every error of every file, with its place",
+      "  -c, --config F  the service's configuration; its rules are checked too if no file is named\n"
+      "                  (default: sluice.yaml here, or beside or above the first file named)\n"
+      "\n"
+      "Exit code: 0 no errors (there may be warnings), 1 errors, 2 wrong command line.\n",
+      cmd_check },
+    { "eval", "SQL [options] < payloads",
+      "Evaluate a statement on payloads from standard input, one a line; outputs on standard output, one a line",
+      "  --topic T        topic of the messages (default: made from the FROM clause)\n"
+      "  --clientid C     what clientid() gives (default: n/a)\n"
+      "  --principal P    what principal() gives (default: Undefined)\n"
+      "  --sourceip A     what sourceip() gives (default: Undefined)\n"
+      "  --rule NAME      name of the rule, for topics of Basic Ingest (default: eval)\n"
+      "  --sql-version V  2015-10-08, 2016-03-23 (default) or beta\n"
+      "\n"
+      "A payload that does not satisfy WHERE prints nothing. A line that is not JSON is a message like any other:\n"
+      "its properties are Undefined.\n"
+      "\n"
+      "Exit code: 0 all evaluated, 1 the statement is wrong or an evaluation was aborted, 2 wrong command line.\n"
+      "\n"
+      "  $ echo '{\"temperature\":90}' | sluice eval \"SELECT temperature, topic(2) AS site FROM 'plant/+/t'\" --topic plant/7/t\n"
+      "  {\"temperature\":90,\"site\":\"7\"}\n",
+      cmd_eval },
+    { "explain", "SQL [--sql-version V]",
+      "Show what a statement compiles to: tree, path slots and bytecode",
+      "  --sql-version V  2015-10-08, 2016-03-23 (default) or beta\n",
+      cmd_explain },
+    { "run", "[-c sluice.yaml] [--table]",
+      "Run the service: sources, rules, actions",
+      "  -c, --config F  the service's configuration (default sluice.yaml)\n"
+      "  --table         show the rules' counters on standard output: refreshed on a terminal, once at the end otherwise\n"
+      "\n"
+      "SIGTERM and SIGINT stop reading, wait for what is in flight (drainTimeout) and say what remained.\n"
+      "\n"
+      "Exit code: 0 drained, 1 errors at start or messages remained, 2 wrong command line.\n",
+      cmd_run },
+    { "test", "[--junit FILE] FILE | FOLDER...",
+      "Run the tests in rule files (tests:) and case files (.jsonl)",
+      "  --junit FILE  also write the results as JUnit XML\n"
+      "\n"
+      "Each failure is shown with expected and actual output and a caret below the first difference. The last line is\n"
+      "`N passed, N failed`.\n"
+      "\n"
+      "Exit code: 0 all passed, 1 any failed or a file could not be read, 2 wrong command line.\n",
+      cmd_test },
+};
+const size_t cmd_count = sizeof cmds / sizeof cmds[0];

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connects the ports: action types to targets, source types to sources, both to the rules and the flow. */
+#include "engine/apps/sluice/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/clock.h"
+#include "engine/flow/rule_file.h"
+#include "engine/flow/source_mqtt.h"
+#include "engine/flow/source_replay.h"
+
+const struct source_type *const source_types[] = { &source_mqtt, &source_replay, NULL };
+
+static const struct source_type *source_type_find(const struct source_conf *conf, struct errs *errs)
+{
+    const char *names[sizeof source_types / sizeof source_types[0]];
+    size_t n = 0;
+    for (; source_types[n]; n++) {
+        if (strcmp(source_types[n]->name, conf->kind) == 0)
+            return source_types[n];
+        names[n] = source_types[n]->name;
+    }
+    struct err *e = errs_add(errs, SEV_ERROR, ERR_CONF_NAME, conf->at, "unknown source \"%s\"", conf->kind);
+    const char *near = nearest_word(conf->kind, strlen(conf->kind), names, n);
+    if (near)
+        err_hint(e, "did you mean \"%s\"?", near);
+    return NULL;
+}
+
+static void open_source(struct service *s, const struct source_conf *conf, struct errs *errs)
+{
+    const struct source_type *type = source_type_find(conf, errs);
+    void *handle = type ? type->open(conf->options, &s->source_env, errs) : NULL;
+    if (handle)
+        s->sources[s->source_count++] = (struct flow_source){ type, handle, type->name, conf->ordering };
+}
+
+static void open_sources(struct service *s, struct errs *errs)
+{
+    s->sources = calloc(s->conf->source_count + 1, sizeof *s->sources);
+    if (!s->sources) {
+        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span){ 0 }, "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < s->conf->source_count; i++)
+        open_source(s, &s->conf->sources[i], errs);
+}
+
+/* Where a republish without a connection goes: the broker of the first mqtt source. */
+static const struct conf *default_mqtt(const struct service_conf *conf)
+{
+    for (size_t i = 0; i < conf->source_count; i++)
+        if (strcmp(conf->sources[i].kind, "mqtt") == 0)
+            return conf->sources[i].options;
+    return NULL;
+}
+
+void service_open(struct service *s, const char *path, struct errs *errs)
+{
+    *s = (struct service){
+        .act_env = { .clock = &clock_system, .client_name = "sluice" },
+        .source_env = { .clock = &clock_system },
+    };
+    targets_init(&s->targets, action_types, &s->act_env);
+    s->conf = path ? service_conf_load(path, errs) : NULL;
+    if (!s->conf)
+        return;
+    int rc = targets_open(&s->targets, s->conf->connections, default_mqtt(s->conf), errs);
+    open_sources(s, errs); /* also if a connection was wrong: its errors are as much worth knowing */
+    (void)rc;
+}
+
+void service_compile(struct service *s, char *const *paths, size_t count, struct stats_table *stats, struct errs *errs)
+{
+    struct rule_def **defs = NULL;
+    size_t def_count = 0;
+    if (count == 0 && s->conf) {
+        paths = s->conf->rules;
+        count = s->conf->rule_count;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (rule_file_read(paths[i], &defs, &def_count, errs) < 0)
+            continue; /* its errors are in errs; the other files are still read */
+    s->ruleset = ruleset_compile(defs, def_count, &s->targets, stats, errs);
+    for (size_t i = 0; s->ruleset && i < s->source_count; i++)
+        if (s->sources[i].type->check)
+            s->sources[i].type->check(s->sources[i].handle, s->ruleset->filters, s->ruleset->filter_count, errs);
+}
+
+struct flow *service_flow(struct service *s, void (*finished)(void *ctx), void *ctx, struct errs *errs)
+{
+    const struct service_conf *conf = s->conf;
+    const struct flow_options options = {
+        .clock = &clock_system,
+        .workers = (size_t)conf->workers,
+        .in_flight = (size_t)conf->in_flight,
+        .outbox_items = (size_t)conf->outbox_items,
+        .retry = { .min_ms = (unsigned)conf->retry_min_ms, .max_ms = (unsigned)conf->retry_max_ms },
+        .dead_letters = conf->dead_letters,
+        .account_id = conf->account_id,
+        .finished = finished,
+        .finished_ctx = ctx,
+    };
+    struct flow *flow = flow_new(&options, &s->targets, s->sources, s->source_count, errs);
+    s->sources_given = flow != NULL;
+    return flow;
+}
+
+void service_close(struct service *s)
+{
+    for (size_t i = 0; !s->sources_given && i < s->source_count; i++)
+        s->sources[i].type->close(s->sources[i].handle);
+    free(s->sources);
+    ruleset_unref(s->ruleset);
+    targets_clear(&s->targets);
+    service_conf_free(s->conf);
+    *s = (struct service){ 0 };
+}
