@@ -1,0 +1,1 @@
+SELECT VALUE [a, 1, [b]] FROM 'a/b'

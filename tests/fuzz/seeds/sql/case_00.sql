@@ -1,0 +1,1 @@
+SELECT get_or_default(get_mqtt_property('content_type'), 'none') AS a FROM 'test'

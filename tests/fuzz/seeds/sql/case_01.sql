@@ -1,0 +1,1 @@
+SELECT (SELECT e.v, e.n AS name FROM e AS e WHERE e.n = 'light') AS r FROM 'test'

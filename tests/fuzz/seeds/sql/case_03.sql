@@ -1,0 +1,1 @@
+SELECT CASE u WHEN 'F' THEN (t - 32) * 5 / 9 ELSE t END AS x FROM 'test'

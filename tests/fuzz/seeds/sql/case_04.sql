@@ -1,0 +1,1 @@
+SELECT '9' <= '10' AS l, '1.0' <= '1' AS e, '10' <= '9' AS g FROM 'test'

@@ -1,0 +1,1 @@
+SELECT (SELECT VALUE it.v FROM e AS it WHERE n = 'light') AS r FROM 'test'

@@ -1,0 +1,1 @@
+SELECT (SELECT VALUE upper(n) FROM l WHERE topic() = 'test') AS r FROM 'test'

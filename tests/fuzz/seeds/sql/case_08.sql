@@ -1,0 +1,1 @@
+SELECT substring('012345', 2) AS a, get(l, 1) AS b, isNull(n) AS c, cast('5' as Int) AS d, regexp_matches('abc', 'b') AS e FROM 'test'

@@ -1,0 +1,1 @@
+SELECT CASE a WHEN missing THEN 'x' WHEN 1 THEN 'y' END AS x FROM 'test'

@@ -1,0 +1,1 @@
+SELECT (SELECT L1, ts FROM Pos WHERE L1 <> isNull(SELECT VALUE L1 FROM Pos)) AS r FROM 'test'

@@ -1,0 +1,1 @@
+SELECT 1 AS k FROM 'test' WHERE get((SELECT VALUE v FROM e WHERE n = 'light'), 0) = 100

@@ -1,0 +1,1 @@
+SELECT (SELECT *, topic() AS t FROM e WHERE n = 'light') AS r FROM 'test'

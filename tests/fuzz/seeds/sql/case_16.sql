@@ -1,0 +1,1 @@
+SELECT topic() AS t, topic(1) AS a, topic(2) AS b, topic(3) AS c, 1 AS k

@@ -1,0 +1,1 @@
+SELECT (SELECT id, (SELECT VALUE v FROM r WHERE v > 1) AS vs FROM d) AS o FROM 'test'

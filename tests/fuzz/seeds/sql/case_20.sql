@@ -1,0 +1,1 @@
+SELECT CAST('5' AS INT) AS a, cast(5 as string) AS b, Cast('true' As bOOl) AS c FROM 'test'

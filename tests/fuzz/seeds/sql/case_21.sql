@@ -1,0 +1,1 @@
+SET @a = v + 1, @b = @a * 2, @c = @b - @a SELECT @a AS a, @b AS b, @c AS c FROM 'test'

@@ -1,0 +1,1 @@
+SELECT CASE true WHEN a > 100 THEN 'high' WHEN a > 10 THEN 'mid' ELSE 'low' END AS x FROM 'test'

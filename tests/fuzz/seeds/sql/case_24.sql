@@ -1,0 +1,1 @@
+SET @hot = (SELECT VALUE v FROM l WHERE v > 1) SELECT @hot AS h, get(@hot, 0) AS first FROM 'test'

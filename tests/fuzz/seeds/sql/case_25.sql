@@ -1,0 +1,1 @@
+SET @o = {"name": n, "k": {"z": 1}} SELECT @o.name, @o.k.z AS z FROM 'test'

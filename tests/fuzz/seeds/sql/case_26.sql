@@ -1,0 +1,1 @@
+SELECT (SELECT n AS name, v AS m.value FROM e WHERE n = 'light') AS r FROM 'test'

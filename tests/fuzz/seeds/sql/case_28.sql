@@ -1,0 +1,1 @@
+SET @min = min SELECT (SELECT VALUE v FROM l WHERE v > @min) AS r FROM 'test'

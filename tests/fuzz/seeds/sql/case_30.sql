@@ -1,0 +1,1 @@
+SELECT CASE a WHEN 1 THEN missing ELSE 'z' END AS x, 1 AS k FROM 'test'

@@ -1,0 +1,1 @@
+SELECT CASE a WHEN 1 THEN CASE b WHEN 2 THEN 'both' ELSE 'a only' END ELSE 'none' END AS x FROM 'test'

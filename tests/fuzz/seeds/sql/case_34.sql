@@ -1,0 +1,1 @@
+SELECT upper(decode(encode(*, 'base64'), 'base64')) AS text FROM 'test' WHERE startswith(decode(encode(*, 'base64'), 'base64'), 'ok')

@@ -1,0 +1,1 @@
+SELECT get_mqtt_property('content_type') AS a, get_mqtt_property('response_topic') AS b, get_mqtt_property('correlation_data') AS c, 1 AS k FROM 'test'

@@ -1,0 +1,1 @@
+SELECT abs(-1) AS a, ceil(1.2) AS b, floor(1.2) AS c, round(1.5) AS d, lower('A') AS e, upper('a') AS f, trim(' x ') AS g, replace('ab', 'b', 'c') AS h, startswith('ab', 'a') AS i, endswith('ab', 'b') AS j, concat('a', 'b') AS k FROM 'test'

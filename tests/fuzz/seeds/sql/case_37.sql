@@ -1,0 +1,1 @@
+SELECT 1.25 >= 1.5 AS l, 1.50 >= 1.5 AS e, 1.75 >= 1.5 AS g FROM 'test'

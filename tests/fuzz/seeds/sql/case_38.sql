@@ -1,0 +1,1 @@
+SELECT decode(encode(*, 'base64'), 'base64') AS v FROM 'test' WHERE decode(encode(*, 'base64'), 'base64') > 50

@@ -1,0 +1,1 @@
+SELECT CASE missing WHEN missing THEN 1 ELSE 2 END AS x, 1 AS k FROM 'test'

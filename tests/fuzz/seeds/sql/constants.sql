@@ -1,0 +1,1 @@
+SELECT 1 + 2 * 3 AS a, 'x' + 'y' AS b, [1, 'two', {'three': 3.50}] AS c, -(4) AS d, cast('5' AS Int) AS e, 1 / 0 AS f, CASE 1 WHEN 1 THEN 'one' ELSE 'other' END AS g, upper(lower('Ab')) AS h, NULL AS i, TRUE AS j, 123456789012345678901234567890 AS k FROM 'a/b'

@@ -1,0 +1,1 @@
+SELECT a AS 'x', b AS 7, c AS @d FROM 'a/b'

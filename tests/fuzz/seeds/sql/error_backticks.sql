@@ -1,0 +1,1 @@
+SELECT `my-key` AS a, b ` FROM 'a/b'

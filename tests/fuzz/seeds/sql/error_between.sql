@@ -1,0 +1,1 @@
+SELECT * FROM 'a/b' WHERE t BETWEEN 10 AND 20 AND u != 1

@@ -1,0 +1,3 @@
+SELECT a -- the first
+     , b /* the second */ AS c
+FROM 'a/b' -- done

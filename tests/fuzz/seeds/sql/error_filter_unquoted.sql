@@ -1,0 +1,1 @@
+SELECT temperature FROM plant/+/telemetry/# WHERE temperature != 3

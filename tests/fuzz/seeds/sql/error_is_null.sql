@@ -1,0 +1,1 @@
+SELECT * FROM 'a/b' WHERE a IS NULL OR b IS NOT NULL OR state.reported.c IS UNDEFINED

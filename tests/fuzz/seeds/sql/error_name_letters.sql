@@ -1,0 +1,1 @@
+SELECT température AS t, @größe AS g FROM 'a/b'

@@ -1,0 +1,1 @@
+SELECT * FROM 'a/b' WHERE a NOT IN [1, 2] AND b NOT LIKE 'x'

@@ -1,0 +1,1 @@
+SELECT (SELECT a FROM b c WHERE d) AS e, (SELECT a FROM b AS 1) AS f FROM 'a/b'

@@ -1,0 +1,1 @@
+SELECT VALUE (SELECT *, (SELECT VALUE x FROM inner AS x WHERE x > 1) AS xs FROM outer) FROM 'a/b'

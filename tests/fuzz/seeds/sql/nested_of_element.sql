@@ -1,0 +1,1 @@
+SELECT (SELECT VALUE a FROM arr AS a WHERE a = 3) AS threes, isNull(SELECT VALUE L1 FROM Pos) AS n FROM 'a/b'

@@ -1,0 +1,1 @@
+SELECT {'a': a, 'rest': *} FROM 'a/b'
