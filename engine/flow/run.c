@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Free lists of runs and deliveries. What goes back keeps its buffers unless they have grown beyond the usual, so one huge
+ * message does not hold memory for ever. On the hot path: no lock, no allocation once warm. */
+#include "engine/flow/run.h"
+
+#include <stdlib.h>
+
+#define RUN_KEEP      ((size_t)1024)
+#define DELIVERY_KEEP ((size_t)4096)
+#define BUFFER_KEEP   ((size_t)64 << 10)
+#define BUFFER_MAX    ((size_t)1 << 30) /* the SQL limits bound outputs and texts; this bounds documents about failures */
+
+void run_pool_init(struct run_pool *p, struct queue *home)
+{
+    *p = (struct run_pool){ .home = home };
+}
+
+static void run_destroy(struct run *run)
+{
+    buf_clear(&run->body);
+    free(run);
+}
+
+static void delivery_destroy(struct delivery *d)
+{
+    buf_clear(&d->text);
+    free(d->texts);
+    free(d);
+}
+
+void run_pool_clear(struct run_pool *p)
+{
+    for (struct run *run = p->runs, *next; run; run = next) {
+        next = run->next;
+        run_destroy(run);
+    }
+    for (struct delivery *d = p->deliveries, *next; d; d = next) {
+        next = d->next;
+        delivery_destroy(d);
+    }
+    *p = (struct run_pool){ 0 };
+}
+
+static struct run *take_run(struct run_pool *p)
+{
+    struct run *run = p->runs;
+    if (run) {
+        p->runs = run->next;
+        p->run_count--;
+        return run;
+    }
+    run = calloc(1, sizeof(*run));
+    if (run)
+        buf_init(&run->body, BUFFER_MAX);
+    return run;
+}
+
+struct run *run_open(struct run_pool *p, struct msg *m, const struct rule *rule)
+{
+    struct run *run = take_run(p);
+    if (!run)
+        return NULL;
+    *run = (struct run){ .msg = m, .rule = rule, .next = m->runs, .body = run->body };
+    buf_reset(&run->body);
+    if (m->runs)
+        m->runs->previous = run;
+    m->runs = run;
+    m->open++;
+    return run;
+}
+
+static struct delivery *take_delivery(struct run_pool *p)
+{
+    struct delivery *d = p->deliveries;
+    if (d) {
+        p->deliveries = d->next;
+        p->delivery_count--;
+        return d;
+    }
+    d = calloc(1, sizeof(*d));
+    if (d)
+        buf_init(&d->text, BUFFER_MAX);
+    return d;
+}
+
+static void give_delivery(struct run_pool *p, struct delivery *d)
+{
+    if (p->delivery_count >= DELIVERY_KEEP) {
+        delivery_destroy(d);
+        return;
+    }
+    if (d->text.cap > BUFFER_KEEP)
+        buf_clear(&d->text);
+    d->next = p->deliveries;
+    p->deliveries = d;
+    p->delivery_count++;
+}
+
+static void give_run(struct run_pool *p, struct run *run)
+{
+    if (p->run_count >= RUN_KEEP) {
+        run_destroy(run);
+        return;
+    }
+    if (run->body.cap > BUFFER_KEEP)
+        buf_clear(&run->body);
+    run->next = p->runs;
+    p->runs = run;
+    p->run_count++;
+}
+
+void run_close(struct run_pool *p, struct run *run)
+{
+    if (run->previous)
+        run->previous->next = run->next;
+    else
+        run->msg->runs = run->next;
+    if (run->next)
+        run->next->previous = run->previous;
+    for (struct delivery *d = run->first, *next; d; d = next) {
+        next = d->next;
+        give_delivery(p, d);
+    }
+    give_run(p, run);
+}
+
+static bool texts_reserve(struct delivery *d, size_t count)
+{
+    if (count <= d->text_cap)
+        return true;
+    struct act_text *texts = calloc(count, sizeof(*texts));
+    if (!texts)
+        return false;
+    free(d->texts);
+    d->texts = texts;
+    d->text_cap = count;
+    return true;
+}
+
+struct delivery *run_add(struct run_pool *p, struct run *run, enum delivery_role role, const struct rule_action *action,
+                         size_t text_count)
+{
+    struct delivery *d = take_delivery(p);
+    if (!d)
+        return NULL;
+    if (!texts_reserve(d, text_count)) {
+        give_delivery(p, d);
+        return NULL;
+    }
+    buf_reset(&d->text);
+    for (size_t i = 0; i < text_count; i++)
+        d->texts[i] = (struct act_text){ .p = "" };
+    d->run = run;
+    d->role = role;
+    d->action = action;
+    d->home = p->home;
+    d->attempts = 0;
+    d->next = NULL;
+    /* What the error action takes leaves the order, as do dead letters. */
+    d->place.key = role == DELIVERY_ACTION ? run->msg->key : 0;
+    d->item.action = action ? action->action : NULL;
+    d->item.body = run->body.p ? run->body.p : "";
+    d->item.body_len = run->body.len;
+    d->item.body_is_json = run->body_is_json;
+    d->item.texts = d->texts;
+    d->item.hops = run->msg->message.hops;
+    d->item.result = ACT_PENDING;
+    d->item.reason[0] = '\0';
+    if (run->last)
+        run->last->next = d;
+    else
+        run->first = d;
+    run->last = d;
+    return d;
+}

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sluice.yaml: one option table for its top level, one for each section.
+ *
+ * A source sees a map without the members that are common to all sources ("ordering"): a shallow copy, whose keys
+ * and values stay those of the tree. What connections and sources hold is read by their types, later. */
+#include "engine/flow/service_conf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/opt.h"
+
+/* What sluice.yaml says, before paths are resolved and lists are read. */
+struct fields {
+    struct service_conf c;
+    const struct conf *sources, *connections /* read through root */, *rules, *retry, *outbox, *dead_letters, *log;
+};
+
+static const char *const orderings[] = { "topic", "client", "none", NULL };
+static const char *const log_levels[] = { "debug", "info", "warn", "error", "disabled", NULL };
+static const char *const log_forms[] = { "auto", "person", "json", NULL };
+
+static const struct opt service_options[] = {
+    { "sources", OPT_CONF, offsetof(struct fields, sources), .required = true,
+      .help = "where messages come from: list of KIND: options" },
+    { "connections", OPT_CONF, offsetof(struct fields, connections),
+      .help = "targets by name: NAME: { KIND: options }" },
+    { "rules", OPT_CONF, offsetof(struct fields, rules), .required = true,
+      .help = "rule files and folders: list of paths" },
+    { "accountId", OPT_TEXT, offsetof(struct fields, c.account_id), .def = "000000000000",
+      .help = "12 digits, what accountid() gives" },
+    { "workers", OPT_INT, offsetof(struct fields, c.workers), .def = "0", .max = 1024,
+      .help = "threads that evaluate rules, 0: one per core" },
+    { "inFlight", OPT_INT, offsetof(struct fields, c.in_flight), .def = "1000", .min = 1, .max = 1000000,
+      .help = "messages between source and final, at most" },
+    { "drainTimeout", OPT_DURATION, offsetof(struct fields, c.drain_ms), .def = "10s", .max = 86400000,
+      .help = "wait for messages in flight when stopping, at most" },
+    { "retry", OPT_CONF, offsetof(struct fields, retry), .help = "back-off of a target that cannot take deliveries" },
+    { "outbox", OPT_CONF, offsetof(struct fields, outbox), .help = "bounds of each target's outbox" },
+    { "deadLetters", OPT_CONF, offsetof(struct fields, dead_letters),
+      .help = "where failed deliveries without error action go" },
+    { "statsFile", OPT_TEXT, offsetof(struct fields, c.stats_file),
+      .help = "file for counters as JSON, rewritten every second" },
+    { "log", OPT_CONF, offsetof(struct fields, log), .help = "what is logged and how" },
+};
+
+static const struct opt retry_options[] = {
+    { "min", OPT_DURATION, offsetof(struct fields, c.retry_min_ms), .def = "100ms", .min = 1, .max = 3600000,
+      .help = "first wait" },
+    { "max", OPT_DURATION, offsetof(struct fields, c.retry_max_ms), .def = "30s", .min = 1, .max = 86400000,
+      .help = "longest wait" },
+};
+
+static const struct opt outbox_options[] = {
+    { "items", OPT_INT, offsetof(struct fields, c.outbox_items), .def = "10000", .min = 1, .max = 10000000,
+      .help = "deliveries that wait, at most" },
+};
+
+static const struct opt dead_letter_options[] = {
+    { "path", OPT_TEXT, offsetof(struct fields, c.dead_letters), .def = "dead-letters.ndjson",
+      .help = "file to append to" },
+};
+
+static const struct opt log_options[] = {
+    { "level", OPT_CHOICE, offsetof(struct fields, c.log_level), .def = "info", .choices = log_levels,
+      .help = "least level that is logged" },
+    { "form", OPT_CHOICE, offsetof(struct fields, c.log_form), .def = "auto", .choices = log_forms,
+      .help = "auto: for a person on a terminal, else JSON lines" },
+};
+
+static const struct opt common_options[] = {
+    { "ordering", OPT_CHOICE, offsetof(struct source_conf, ordering), .def = "topic", .choices = orderings,
+      .help = "messages of one topic or client, or none, stay in order" },
+};
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+struct section {
+    const char *name, *what;
+    const struct opt *options;
+    size_t count;
+    size_t offset; /* of its conf in struct fields; 0: the top level */
+};
+
+static const struct section sections[] = {
+    { "", "the service", service_options, COUNT(service_options), 0 },
+    { "retry", "\"retry\"", retry_options, COUNT(retry_options), offsetof(struct fields, retry) },
+    { "outbox", "\"outbox\"", outbox_options, COUNT(outbox_options), offsetof(struct fields, outbox) },
+    { "deadLetters", "\"deadLetters\"", dead_letter_options, COUNT(dead_letter_options),
+      offsetof(struct fields, dead_letters) },
+    { "log", "\"log\"", log_options, COUNT(log_options), offsetof(struct fields, log) },
+};
+
+/* Keys of the plan that do not exist yet, and what to do instead. */
+static const struct {
+    const char *name, *hint;
+} later_keys[] = {
+    { "store", "A store is not implemented yet: leave it out. Dead letters go to a file: deadLetters: { path: … }" },
+    { "admin",
+      "The admin interface is not implemented yet: leave it out. statsFile: PATH writes the counters to a file." },
+};
+
+static int no_memory(struct errs *errs)
+{
+    errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span) { 0 }, "not enough memory to read the configuration");
+    return -1;
+}
+
+/* ---- reading tables ---- */
+
+static void read_sections(struct fields *f, const struct conf *root, struct errs *errs)
+{
+    for (size_t i = 0; i < COUNT(sections); i++) {
+        const struct section *s = &sections[i];
+        const struct conf *map = s->offset ? *(const struct conf **)((char *)f + s->offset) : root;
+        if (opt_read(s->options, s->count, map, s->what, map ? map->at : root->at, f, errs) < 0)
+            continue; /* the errors are counted by the caller */
+    }
+}
+
+/* Set the hint of the error about the key at that place. */
+static void hint_at(struct errs *errs, struct span at, const char *hint)
+{
+    for (size_t i = 0; i < errs->count; i++) {
+        struct err *e = &errs->items[i];
+        if (e->code == ERR_CONF_KEY && e->at.src == at.src && e->at.off == at.off)
+            err_hint(e, "%s", hint);
+    }
+}
+
+/* Say plainly what a key that only exists in the plan is about, where opt_read calls it unknown. */
+static void explain_later_keys(const struct conf *root, struct errs *errs)
+{
+    for (size_t k = 0; k < COUNT(later_keys); k++) {
+        const struct conf *value = conf_get(root, later_keys[k].name);
+        for (size_t i = 0; value && i < root->count; i++) {
+            if (root->items[i] == value)
+                hint_at(errs, root->keys[i]->at, later_keys[k].hint);
+        }
+    }
+}
+
+static void check_values(const struct fields *f, const struct conf *root, struct errs *errs)
+{
+    const char *id = f->c.account_id;
+    if (id && (strlen(id) != 12 || strspn(id, "0123456789") != 12))
+        errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, conf_get(root, "accountId")->at, "\"accountId\" must have 12 digits");
+    if (f->c.retry_max_ms > 0 && f->c.retry_min_ms > f->c.retry_max_ms) {
+        const struct conf *max = conf_get(f->retry, "max"), *at = max ? max : conf_get(f->retry, "min");
+        errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, at->at,
+                 "\"max\" of \"retry\" (%lld ms) must not be less than \"min\" (%lld ms)", (long long)f->c.retry_max_ms,
+                 (long long)f->c.retry_min_ms);
+    }
+}
+
+/* ---- paths ---- */
+
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return strdup(".");
+    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+/* A path as it is if absolute, or if the folder is the current one; else below the folder. Owned; NULL: memory. */
+static char *resolve(const char *folder, const char *path)
+{
+    if (path[0] == '/' || strcmp(folder, ".") == 0)
+        return strdup(path);
+    char *out;
+    bool slash = folder[strlen(folder) - 1] == '/';
+    return asprintf(&out, "%s%s%s", folder, slash ? "" : "/", path) < 0 ? NULL : out;
+}
+
+static int resolve_option(const char *folder, char **path)
+{
+    if (!*path)
+        return 0;
+    char *resolved = resolve(folder, *path);
+    free(*path);
+    *path = resolved;
+    return resolved ? 0 : -1;
+}
+
+/* ---- rules ---- */
+
+static bool check_rule_path(const struct conf *path, struct errs *errs)
+{
+    if (path->kind != CONF_SCALAR)
+        errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, path->at, "\"rules\" must hold paths, not a %s", conf_kind_name(path));
+    else if (path->len == 0 || strlen(path->text) != path->len)
+        errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, path->at, "this is not a path of a file or folder");
+    else
+        return true;
+    return false;
+}
+
+static int take_rule_path(struct service_conf *c, const struct conf *path, struct errs *errs)
+{
+    if (!check_rule_path(path, errs))
+        return 0;
+    char *resolved = resolve(c->folder, path->text);
+    if (!resolved)
+        return no_memory(errs);
+    for (size_t i = 0; i < c->rule_count; i++) {
+        if (strcmp(c->rules[i], resolved) == 0) {
+            errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, path->at, "the path is given twice");
+            free(resolved);
+            return 0;
+        }
+    }
+    if (access(resolved, R_OK) != 0) {
+        errs_add(errs, SEV_ERROR, ERR_IO, path->at, "could not read \"%.120s\": %s", resolved, strerror(errno));
+        free(resolved);
+        return 0;
+    }
+    c->rules[c->rule_count++] = resolved;
+    return 0;
+}
+
+/* A list of paths, or one path. */
+static int take_rules(struct service_conf *c, const struct conf *rules, struct errs *errs)
+{
+    if (!rules)
+        return 0;
+    bool list = rules->kind == CONF_LIST;
+    if (rules->kind == CONF_MAP || conf_is_null(rules)) {
+        errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, rules->at, "\"rules\" must be a list of paths%s",
+                 rules->kind == CONF_MAP ? ", not a map" : "");
+        return 0;
+    }
+    c->rule_count = 0;
+    c->rules = calloc(list ? rules->count + 1 : 1, sizeof(*c->rules));
+    if (!c->rules)
+        return no_memory(errs);
+    if (!list)
+        return take_rule_path(c, rules, errs);
+    for (size_t i = 0; i < rules->count; i++) {
+        if (take_rule_path(c, rules->items[i], errs) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- sources ---- */
+
+static bool is_common(const struct conf *key)
+{
+    for (size_t i = 0; i < COUNT(common_options); i++) {
+        if (strcmp(common_options[i].name, key->text) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A shallow copy of a map's members that are common, or that are not; an empty map for what is null. Freed by
+ * free(). NULL: memory. */
+static struct conf *select_members(const struct conf *map, bool common)
+{
+    struct conf *copy = calloc(1, sizeof(*copy) + 2 * map->count * sizeof(struct conf *));
+    if (!copy)
+        return NULL;
+    *copy = (struct conf) { .kind = CONF_MAP, .at = map->at };
+    copy->items = (struct conf **)(copy + 1);
+    copy->keys = copy->items + map->count;
+    for (size_t i = 0; i < map->count; i++) {
+        if (is_common(map->keys[i]) != common)
+            continue;
+        copy->keys[copy->count] = map->keys[i];
+        copy->items[copy->count++] = map->items[i];
+    }
+    return copy;
+}
+
+/* An entry of the list: a map with one member, the kind, whose value is a map or nothing. */
+static bool check_source(const struct conf *entry, struct errs *errs)
+{
+    if (entry->kind != CONF_MAP || entry->count == 0) {
+        struct err *e =
+            errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, entry->at, "a source must be a map with one member, its kind");
+        err_hint(e, "For example: - mqtt: { url: mqtt://127.0.0.1:1883 }");
+        return false;
+    }
+    const struct conf *kind = entry->keys[0], *options = entry->items[0];
+    if (entry->count > 1) {
+        struct err *e = errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, entry->keys[1]->at,
+                                 "a source has exactly one member, here \"%.80s\"", kind->text);
+        if (conf_is_null(options))
+            err_hint(e, "Are the options of \"%.80s\" to be indented further?", kind->text);
+        else
+            err_hint(e, "Begin each source with \"-\".");
+        return false;
+    }
+    if (options->kind != CONF_MAP && !conf_is_null(options)) {
+        errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, options->at, "the options of %.80s must be a map, not a %s",
+                 kind->text, conf_kind_name(options));
+        return false;
+    }
+    return true;
+}
+
+static int take_source(struct service_conf *c, const struct conf *entry, struct errs *errs)
+{
+    if (!check_source(entry, errs))
+        return 0;
+    const struct conf *kind = entry->keys[0];
+    struct source_conf *s = &c->sources[c->source_count++];
+    *s = (struct source_conf) { .kind = kind->text, .at = kind->at };
+    struct conf *common = select_members(entry->items[0], true);
+    s->options = select_members(entry->items[0], false);
+    int rc = common && s->options ? 0 : no_memory(errs);
+    if (rc == 0 && opt_read(common_options, COUNT(common_options), common, kind->text, kind->at, s, errs) < 0)
+        s->ordering = ORDERING_TOPIC; /* the error is counted by the caller */
+    free(common);
+    return rc;
+}
+
+static int take_sources(struct service_conf *c, const struct conf *sources, struct errs *errs)
+{
+    if (!sources)
+        return 0;
+    if (sources->kind != CONF_LIST || sources->count == 0) {
+        struct err *e =
+            errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, sources->at, "\"sources\" must be a list of at least one source");
+        err_hint(e, "For example: sources: [{ mqtt: { url: mqtt://127.0.0.1:1883 } }]");
+        return 0;
+    }
+    c->sources = calloc(sources->count, sizeof(*c->sources));
+    if (!c->sources)
+        return no_memory(errs);
+    for (size_t i = 0; i < sources->count; i++) {
+        if (take_source(c, sources->items[i], errs) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* A kind without options ("bus: { mqtt: }") has an empty map of them, so that what is missing has a place. */
+static void fill_empty_connections(struct conf *connections)
+{
+    for (size_t i = 0; i < connections->count; i++) {
+        struct conf *c = connections->items[i];
+        if (c->kind == CONF_MAP && c->count == 1 && conf_is_null(c->items[0]))
+            c->items[0]->kind = CONF_MAP;
+    }
+}
+
+static void take_connections(struct service_conf *c, struct errs *errs)
+{
+    struct conf *connections = conf_get(c->root, "connections");
+    if (!connections || conf_is_null(connections))
+        return;
+    if (connections->kind == CONF_MAP) {
+        fill_empty_connections(connections);
+        c->connections = connections;
+        return;
+    }
+    struct err *e = errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, connections->at, "\"connections\" must be a map, not a %s",
+                             conf_kind_name(connections));
+    err_hint(e, "For example: connections: { warehouse: { postgres: { conninfo: \"dbname=plant\" } } }");
+}
+
+/* ---- the whole ---- */
+
+void service_conf_free(struct service_conf *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->source_count; i++)
+        free((void *)c->sources[i].options);
+    for (size_t i = 0; i < c->rule_count; i++)
+        free(c->rules[i]);
+    free(c->sources);
+    free(c->rules);
+    free(c->folder);
+    free(c->account_id);
+    free(c->dead_letters);
+    free(c->stats_file);
+    conf_free(c->root);
+    free(c);
+}
+
+static int read_all(struct fields *f, struct errs *errs)
+{
+    struct conf *root = f->c.root;
+    conf_fill_secrets(root, errs);
+    read_sections(f, root, errs);
+    explain_later_keys(root, errs);
+    check_values(f, root, errs);
+    take_connections(&f->c, errs);
+    if (take_sources(&f->c, f->sources, errs) < 0 || take_rules(&f->c, f->rules, errs) < 0)
+        return -1;
+    if (resolve_option(f->c.folder, &f->c.dead_letters) < 0 || resolve_option(f->c.folder, &f->c.stats_file) < 0)
+        return no_memory(errs);
+    return 0;
+}
+
+struct service_conf *service_conf_load(const char *path, struct errs *errs)
+{
+    struct service_conf *c = calloc(1, sizeof(*c));
+    struct fields f = { .c = { .folder = folder_of(path) } };
+    int rc = c && f.c.folder ? 0 : no_memory(errs);
+    if (rc == 0) {
+        f.c.root = conf_load(path, errs);
+        rc = f.c.root ? read_all(&f, errs) : -1;
+    }
+    if (!c) {
+        free(f.c.folder);
+        return NULL;
+    }
+    *c = f.c;
+    if (rc == 0)
+        return c;
+    service_conf_free(c);
+    return NULL;
+}
+
+void service_conf_help(struct buf *out)
+{
+    buf_puts(out, "sluice.yaml:\n");
+    opt_help(service_options, COUNT(service_options), out);
+    buf_puts(out, "every source:\n");
+    opt_help(common_options, COUNT(common_options), out);
+    for (size_t i = 1; i < COUNT(sections); i++) {
+        buf_printf(out, "%s:\n", sections[i].name);
+        opt_help(sections[i].options, sections[i].count, out);
+    }
+}

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The mqtt source.
+ *
+ *     paho's receive thread ──arrived──► inbox ──► the source's thread ──submit──► sink
+ *
+ * paho has one receive thread for all clients of the process. It also brings the acknowledgements that republish waits for, so it
+ * must never wait for the flow: it copies each message into the inbox and goes on. The source's own thread does everything
+ * else: it connects with back-off, subscribes, and hands messages over as fast as the sink takes them.
+ *
+ * paho acknowledges what it has handed to us, so the inbox cannot push back. When it is full we disconnect: a broker keeps the QoS 1 and 2
+ * messages of a persistent session. The inbox is worked off to its half, then we connect again. Until the socket is closed the inbox
+ * takes QoS 1 and 2 beyond its bounds; QoS 0 is dropped and counted, as the broker does while we are away.
+ *
+ * Filters: `filters` is what the rules want. With MQTT 5 each is subscribed with its identifier; if the broker knows none, or with 3.1.1,
+ * they are merged. `held` is what this process has subscribed on the session; only differences are sent. */
+#include "engine/flow/source_mqtt.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "engine/base/random.h"
+#include "engine/flow/inbox.h"
+#include "engine/flow/notice.h"
+#include "engine/flow/retry.h"
+#include "engine/flow/subscriptions.h"
+#include "engine/flow/thread.h"
+#include "engine/mqtt/mqtt_client.h"
+
+#define ROOM_WAIT_MS     100u   /* look after the connection at least this often while the flow is full */
+#define IDLE_WAIT_MS     60000u /* events end it earlier */
+#define STEADY_MS        10000u /* a connection that lasted this long was a good one: no wait before the next */
+#define STOP_PATIENCE_MS 5000u  /* to hand over what has arrived */
+#define SAY_AGAIN_MIN_MS 10000u
+#define SAY_AGAIN_MAX_MS 3600000u
+
+struct mqtt_source {
+    struct mqtt_conf conf;
+    const struct clock *clock;
+    struct source_sink *sink;
+    struct mqtt_client *client;
+    pthread_t thread;
+    bool started;
+    atomic_uint_fast64_t settled;
+
+    pthread_mutex_t lock; /* guards the inbox and what follows */
+    pthread_cond_t changed;
+    struct inbox inbox;
+    struct subscriptions wanted; /* new filters of the rules, if has_wanted */
+    bool has_wanted;
+    bool stopping;
+    bool down;       /* the connection is gone */
+    bool overflowed; /* because we asked for it: the inbox is full */
+    bool woken;      /* something of these happened since the thread last looked */
+    uint64_t dropped; /* QoS 0 while overflowed */
+
+    /* The source's thread's */
+    struct subscriptions filters, held;
+    struct inbox_item *in_hand; /* the sink was full */
+    uint64_t handed_over;       /* its number is the token */
+    bool sink_closed;
+    unsigned failures; /* of connections, in a row */
+    uint64_t connected_ms;
+    struct random random;
+    struct notice unreachable, overflow;
+};
+
+static uint64_t now_ms(const struct mqtt_source *s)
+{
+    return clock_monotonic_ms(s->clock);
+}
+
+#define FIELDS(s) ((const char *const[]){ "source", "mqtt", "broker", (s)->conf.url, NULL })
+
+/* --- what others tell the source's thread --- */
+
+/* Locks: s->lock */
+static void wake(struct mqtt_source *s)
+{
+    s->woken = true;
+    pthread_cond_signal(&s->changed);
+}
+
+/* Thread: paho's. */
+static bool on_arrived(void *ctx, const struct source_message *m)
+{
+    struct mqtt_source *s = ctx;
+    pthread_mutex_lock(&s->lock);
+    bool drop = s->overflowed && m->message.qos == 0;
+    s->dropped += drop;
+    pthread_mutex_unlock(&s->lock);
+    if (drop)
+        return true;
+    struct inbox_item *item = inbox_item_new(m);
+    if (!item)
+        return false;
+    pthread_mutex_lock(&s->lock);
+    inbox_add(&s->inbox, item);
+    bool overflows = !s->overflowed && inbox_is_full(&s->inbox);
+    s->overflowed = s->overflowed || overflows;
+    if (s->inbox.messages == 1 || overflows)
+        pthread_cond_signal(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+    if (overflows)
+        mqtt_client_hang_up(s->client);
+    return true;
+}
+
+/* Thread: paho's, or the source's. */
+static void on_disconnected(void *ctx)
+{
+    struct mqtt_source *s = ctx;
+    pthread_mutex_lock(&s->lock);
+    s->down = true;
+    wake(s);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static bool flag(struct mqtt_source *s, const bool *which)
+{
+    pthread_mutex_lock(&s->lock);
+    bool value = *which;
+    pthread_mutex_unlock(&s->lock);
+    return value;
+}
+
+static bool goes_on(struct mqtt_source *s)
+{
+    return !s->sink_closed && !flag(s, &s->stopping);
+}
+
+/* --- handing over --- */
+
+/* The next message, waited for until then or until something else happens. */
+static struct inbox_item *next_item(struct mqtt_source *s, uint64_t until_ms)
+{
+    uint64_t now = now_ms(s);
+    struct timespec deadline = thread_deadline(until_ms > now ? until_ms - now : 0);
+    pthread_mutex_lock(&s->lock);
+    int rc = 0;
+    while (!s->inbox.first && !s->woken && rc == 0)
+        rc = pthread_cond_timedwait(&s->changed, &s->lock, &deadline);
+    struct inbox_item *item = inbox_take(&s->inbox);
+    s->woken = false;
+    pthread_mutex_unlock(&s->lock);
+    return item;
+}
+
+static void wait_room(struct mqtt_source *s, uint64_t until_ms)
+{
+    uint64_t now = now_ms(s), left = until_ms > now ? until_ms - now : 0;
+    if (left > 0)
+        s->sink->wait_room(s->sink, left < ROOM_WAIT_MS ? (unsigned)left : ROOM_WAIT_MS);
+}
+
+/* Hand over one message, or wait a little for something to happen. */
+static void step(struct mqtt_source *s, uint64_t until_ms)
+{
+    if (!s->in_hand)
+        s->in_hand = next_item(s, until_ms);
+    if (!s->in_hand)
+        return;
+    s->in_hand->m.token = s->handed_over + 1;
+    switch (s->sink->submit(s->sink, &s->in_hand->m)) {
+    case SINK_TAKEN:
+        s->handed_over++;
+        free(s->in_hand);
+        s->in_hand = NULL;
+        break;
+    case SINK_FULL:
+        wait_room(s, until_ms);
+        break;
+    case SINK_CLOSED:
+        s->sink_closed = true;
+    }
+}
+
+static size_t waiting(struct mqtt_source *s)
+{
+    pthread_mutex_lock(&s->lock);
+    size_t n = s->inbox.messages;
+    pthread_mutex_unlock(&s->lock);
+    return n + (s->in_hand != NULL);
+}
+
+/* --- subscribing --- */
+
+/* Take over new filters of the rules, if there are any. */
+static void take_wanted(struct mqtt_source *s)
+{
+    pthread_mutex_lock(&s->lock);
+    struct subscriptions old = s->filters;
+    bool changed = s->has_wanted;
+    if (changed)
+        s->filters = s->wanted;
+    s->wanted = (struct subscriptions){ 0 };
+    s->has_wanted = false;
+    pthread_mutex_unlock(&s->lock);
+    if (changed)
+        subscriptions_clear(&old);
+}
+
+/* What the session is to be subscribed to: a copy of the filters, or the merged ones. */
+static int make_target(struct mqtt_source *s, struct subscriptions *target, struct err *e)
+{
+    if (mqtt_client_takes_ids(s->client))
+        return subscriptions_init(target, s->filters.list, s->filters.count, false, e);
+    if (s->conf.version == MQTT_V5)
+        log_event(LOG_LEVEL_INFO, FIELDS(s), "the broker knows no Subscription Identifiers: overlapping filters are merged");
+    return subscriptions_init_merged(target, &s->filters, e);
+}
+
+static bool is_granted(struct mqtt_source *s, const struct mqtt_subscription *sub)
+{
+    if (sub->answer.outcome == MQTT_REFUSED)
+        log_event(LOG_LEVEL_ERROR, FIELDS(s), "the broker refused the subscription to \"%s\": %s", sub->filter,
+                  sub->answer.text);
+    else if (sub->answer.code < s->conf.qos)
+        log_event(LOG_LEVEL_WARN, FIELDS(s), "the broker granted QoS %u only for the subscription to \"%s\"",
+                  sub->answer.code, sub->filter);
+    return sub->answer.outcome == MQTT_ACCEPTED;
+}
+
+/* Take the entry out, so that it is asked for again at the next occasion. */
+static void forget(struct subscriptions *target, const char *filter)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < target->count; i++) {
+        if (target->list[i].filter != filter)
+            target->list[n++] = target->list[i];
+    }
+    target->count = n;
+}
+
+static int subscribe(struct mqtt_source *s, struct subscriptions *target, struct err *e)
+{
+    struct source_filter *missing = calloc(target->count + 1, sizeof(*missing));
+    struct mqtt_subscription *subs = calloc(target->count + 1, sizeof(*subs));
+    int rc = missing && subs ? 0 : err_set(e, ERR_MEMORY, "not enough memory to subscribe");
+    size_t count = rc == 0 ? subscriptions_missing(target, &s->held, missing) : 0;
+    for (size_t i = 0; i < count; i++)
+        subs[i] = (struct mqtt_subscription){ .filter = missing[i].filter, .id = missing[i].id };
+    if (count)
+        rc = mqtt_client_subscribe(s->client, subs, count, e);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        if (!is_granted(s, &subs[i]))
+            forget(target, subs[i].filter);
+    }
+    free(missing);
+    free(subs);
+    return rc;
+}
+
+static int unsubscribe(struct mqtt_source *s, const struct subscriptions *target, struct err *e)
+{
+    const char **gone = calloc(s->held.count + 1, sizeof(*gone));
+    if (!gone)
+        return err_set(e, ERR_MEMORY, "not enough memory to unsubscribe");
+    size_t count = subscriptions_gone(&s->held, target, gone);
+    int rc = count ? mqtt_client_unsubscribe(s->client, gone, count, e) : 0;
+    free(gone);
+    return rc;
+}
+
+/* Bring the session's subscriptions to what the rules want: new ones first, then those that are gone. */
+static int apply_filters(struct mqtt_source *s, struct err *e)
+{
+    take_wanted(s);
+    struct subscriptions target;
+    if (make_target(s, &target, e) < 0)
+        return -1;
+    if (subscribe(s, &target, e) < 0 || unsubscribe(s, &target, e) < 0) {
+        subscriptions_clear(&target);
+        return -1;
+    }
+    subscriptions_clear(&s->held);
+    s->held = target;
+    log_event(LOG_LEVEL_INFO, FIELDS(s), "subscribed to %zu filter%s", target.count, target.count == 1 ? "" : "s");
+    return 0;
+}
+
+/* --- connecting --- */
+
+/* Another try after a while; what is in the inbox goes on meanwhile. */
+static void back_off(struct mqtt_source *s, uint64_t delay_ms)
+{
+    uint64_t until = now_ms(s) + delay_ms;
+    while (goes_on(s) && now_ms(s) < until)
+        step(s, until);
+}
+
+static uint64_t next_delay(struct mqtt_source *s)
+{
+    struct retry retry = { .min_ms = (uint32_t)s->conf.reconnect_min_ms, .max_ms = (uint32_t)s->conf.reconnect_max_ms };
+    return retry_delay_ms(&retry, ++s->failures, random_unit(&s->random), 0);
+}
+
+static void fail_and_wait(struct mqtt_source *s, const struct err *e)
+{
+    uint64_t delay = next_delay(s), silent;
+    if (!flag(s, &s->stopping) && notice_due(&s->unreachable, now_ms(s), &silent)) {
+        const char *hint = e->hint[0] ? e->hint : NULL;
+        const char *fields[] = { "source", "mqtt", "broker", s->conf.url, "hint", hint, NULL };
+        enum log_level level = e->code == ERR_REFUSED ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;
+        log_event(level, fields, "%s, trying again in %" PRIu64 ".%" PRIu64 " s", e->text, delay / 1000,
+                  delay % 1000 / 100);
+    }
+    back_off(s, delay);
+}
+
+static int connect_and_subscribe(struct mqtt_source *s, struct err *e)
+{
+    mqtt_client_disconnect(s->client);
+    pthread_mutex_lock(&s->lock);
+    s->down = s->overflowed = false;
+    pthread_mutex_unlock(&s->lock);
+    if (mqtt_client_connect(s->client, e) < 0)
+        return -1;
+    bool resumed = mqtt_client_session_present(s->client);
+    log_event(LOG_LEVEL_INFO, FIELDS(s), "connected to the broker, which %s", resumed ? "kept the session" : "began a new session");
+    if (!resumed)
+        subscriptions_clear(&s->held);
+    s->connected_ms = now_ms(s);
+    return apply_filters(s, e);
+}
+
+/* Until the connection is gone or the source stops. */
+static int serve(struct mqtt_source *s, struct err *e)
+{
+    while (goes_on(s) && !flag(s, &s->down)) {
+        if (flag(s, &s->has_wanted) && apply_filters(s, e) < 0)
+            return -1;
+        step(s, now_ms(s) + IDLE_WAIT_MS);
+    }
+    return 0;
+}
+
+/* The inbox was full: no new connection before half of it is free. */
+static void work_off(struct mqtt_source *s)
+{
+    uint64_t silent;
+    if (notice_due(&s->overflow, now_ms(s), &silent))
+        log_event(LOG_LEVEL_WARN, FIELDS(s),
+                  "%zu messages wait for rules and targets: disconnected until half of them are worked off", waiting(s));
+    for (;;) {
+        pthread_mutex_lock(&s->lock);
+        bool enough = inbox_is_half_empty(&s->inbox);
+        uint64_t dropped = s->dropped;
+        if (enough)
+            s->dropped = 0;
+        pthread_mutex_unlock(&s->lock);
+        if (enough && dropped)
+            log_event(LOG_LEVEL_WARN, FIELDS(s), "%" PRIu64 " messages of QoS 0 came when there was no room: dropped", dropped);
+        if (enough || !goes_on(s))
+            return;
+        step(s, now_ms(s) + IDLE_WAIT_MS);
+    }
+}
+
+/* The connection ended. A good one is made again at once; after short ones the waits grow, since whoever ended them may do it again
+ * (another client with our client id, say). */
+static void after_connection(struct mqtt_source *s)
+{
+    if (!goes_on(s))
+        return;
+    char why[256];
+    mqtt_client_why(s->client, why, sizeof(why));
+    log_event(LOG_LEVEL_WARN, FIELDS(s), "the connection to the broker was lost: %s", why);
+    if (now_ms(s) - s->connected_ms >= STEADY_MS)
+        s->failures = 0;
+    else
+        back_off(s, next_delay(s));
+}
+
+/* Hand over what has arrived, for a limited time. */
+static void finish(struct mqtt_source *s)
+{
+    mqtt_client_disconnect(s->client);
+    uint64_t until = now_ms(s) + STOP_PATIENCE_MS;
+    while (waiting(s) > 0 && !s->sink_closed && now_ms(s) < until)
+        step(s, until);
+    size_t left = waiting(s);
+    if (left > 0)
+        log_event(LOG_LEVEL_ERROR, FIELDS(s), "%zu messages that had arrived could not be handed over and are lost", left);
+}
+
+static void *run(void *arg)
+{
+    struct mqtt_source *s = arg;
+    log_event(LOG_LEVEL_INFO, FIELDS(s),
+              "messages are acknowledged to the broker when they arrive: those under way are lost if this process is killed");
+    while (goes_on(s)) {
+        struct err e = { 0 };
+        bool failed = connect_and_subscribe(s, &e) < 0 || serve(s, &e) < 0;
+        if (flag(s, &s->overflowed))
+            work_off(s);
+        else if (failed)
+            fail_and_wait(s, &e);
+        else
+            after_connection(s);
+    }
+    finish(s);
+    return NULL;
+}
+
+/* --- the port --- */
+
+static void *source_open(const struct conf *conf, const struct source_env *env, struct errs *errs)
+{
+    struct mqtt_source *s = calloc(1, sizeof(*s));
+    struct err e = { 0 };
+    if (!s || thread_lock_init(&s->lock, &s->changed, &e) < 0) {
+        errs_add(errs, SEV_ERROR, ERR_MEMORY, conf ? conf->at : (struct span){ 0 }, "not enough memory for the mqtt source");
+        free(s);
+        return NULL;
+    }
+    s->clock = env->clock;
+    if (mqtt_conf_read(&s->conf, conf, errs) < 0) {
+        mqtt_conf_clear(&s->conf);
+        thread_lock_clear(&s->lock, &s->changed);
+        free(s);
+        return NULL;
+    }
+    random_seed(&s->random, random_entropy());
+    inbox_init(&s->inbox, (size_t)s->conf.pending_messages, (size_t)s->conf.pending_bytes);
+    notice_init(&s->unreachable, SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
+    notice_init(&s->overflow, SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
+    return s;
+}
+
+static void source_check(void *source, const struct source_filter *filters, size_t count, struct errs *errs)
+{
+    struct mqtt_source *s = source;
+    struct subscriptions all;
+    struct err e = { 0 };
+    if (s->conf.version == MQTT_V5)
+        return;
+    if (subscriptions_init(&all, filters, count, s->conf.basic_ingest, &e) < 0) {
+        errs_take(errs, &e);
+        return;
+    }
+    subscriptions_explain(&all, s->conf.at, errs);
+    subscriptions_clear(&all);
+}
+
+static int source_set_filters(void *source, const struct source_filter *filters, size_t count, struct err *e)
+{
+    struct mqtt_source *s = source;
+    struct subscriptions fresh;
+    if (subscriptions_init(&fresh, filters, count, s->conf.basic_ingest, e) < 0)
+        return -1;
+    pthread_mutex_lock(&s->lock);
+    struct subscriptions old = s->wanted;
+    s->wanted = fresh;
+    s->has_wanted = true;
+    wake(s);
+    pthread_mutex_unlock(&s->lock);
+    subscriptions_clear(&old);
+    return 0;
+}
+
+static int source_start(void *source, struct source_sink *sink, const struct source_filter *filters, size_t count, struct err *e)
+{
+    struct mqtt_source *s = source;
+    struct mqtt_handler handler = { .ctx = s, .arrived = on_arrived, .disconnected = on_disconnected };
+    s->sink = sink;
+    s->client = mqtt_client_new(&s->conf, MQTT_SUBSCRIBER, s->conf.client_id, &handler, e);
+    if (!s->client || source_set_filters(s, filters, count, e) < 0)
+        return -1;
+    s->started = thread_start(&s->thread, "mqtt", run, s, e) == 0;
+    return s->started ? 0 : -1;
+}
+
+/* paho acknowledged it long ago. */
+static void source_settled(void *source, uint64_t token)
+{
+    struct mqtt_source *s = source;
+    (void)token;
+    atomic_fetch_add_explicit(&s->settled, 1, memory_order_relaxed);
+}
+
+static void source_stop(void *source)
+{
+    struct mqtt_source *s = source;
+    if (!s->started)
+        return;
+    pthread_mutex_lock(&s->lock);
+    s->stopping = true;
+    wake(s);
+    pthread_mutex_unlock(&s->lock);
+    mqtt_client_interrupt(s->client);
+    pthread_join(s->thread, NULL);
+    s->started = false;
+}
+
+static void source_close(void *source)
+{
+    struct mqtt_source *s = source;
+    source_stop(s);
+    if (s->client)
+        log_event(LOG_LEVEL_DEBUG, FIELDS(s), "%" PRIu64 " messages were handed over, %" PRIuFAST64 " are settled", s->handed_over,
+                  atomic_load(&s->settled));
+    mqtt_client_free(s->client);
+    inbox_clear(&s->inbox);
+    free(s->in_hand);
+    subscriptions_clear(&s->wanted);
+    subscriptions_clear(&s->filters);
+    subscriptions_clear(&s->held);
+    thread_lock_clear(&s->lock, &s->changed);
+    mqtt_conf_clear(&s->conf);
+    free(s);
+}
+
+const struct source_type source_mqtt = {
+    .name = "mqtt",
+    .doc = "subscribes to an MQTT broker (MQTT 5 or 3.1.1, TCP, TLS, WebSocket)",
+    .options = mqtt_options,
+    .option_count = MQTT_OPTION_COUNT,
+    .open = source_open,
+    .check = source_check,
+    .start = source_start,
+    .set_filters = source_set_filters,
+    .settled = source_settled,
+    .stop = source_stop,
+    .close = source_close,
+};

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What worker.c (the loop and the evaluation) and worker_fail.c (the error action and dead letters) share. */
+#ifndef SLUICE_FLOW_WORKER_INT_H
+#define SLUICE_FLOW_WORKER_INT_H
+
+#include "engine/flow/notice.h"
+#include "engine/flow/run.h"
+#include "engine/flow/worker.h"
+
+struct worker {
+    const struct worker_env *env;
+    size_t number;
+    struct queue queue;         /* normal: the lane; urgent: deliveries that come home */
+    struct queue_chain backlog; /* taken from the lane, not begun */
+    struct msg *messages;       /* begun and not settled, doubly linked */
+    struct sql_machine *machine;
+    struct run_pool pool;
+    struct buf scratch;         /* resources of failed actions, while a document is written */
+    struct notice failed, unparsed, dead; /* how often the log speaks of them */
+    pthread_t thread;
+    bool started;
+};
+
+/* Render the templates of the delivery's action after a run of its rule. False: it was rejected. */
+bool worker_render(struct worker *w, struct delivery *d);
+/* Mark a delivery as rejected before it was sent; its texts are empty. */
+void worker_reject(struct delivery *d, const char *reason);
+struct sql_env worker_sql_env(const struct worker *w, const struct rule *rule);
+/* Log an event of a rule on a message, unless the notice says that the log has heard enough. reason may be NULL. */
+void worker_say(struct worker *w, struct notice *n, const struct rule *rule, const struct message *m, const char *what, const char *reason);
+/* The run is final in this state: count it, free it, and settle its message if it was the last one. */
+void worker_run_end(struct worker *w, struct run *run, enum run_state state);
+
+/* --- worker_fail.c --- */
+
+/* All deliveries of the run are back and at least one was rejected: the error action, else the dead-letter store. */
+void worker_run_failed(struct worker *w, struct run *run);
+/* The error action rejected it, too. */
+void worker_run_dead(struct worker *w, struct run *run);
+
+#endif
