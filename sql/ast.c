@@ -200,28 +200,30 @@ static void print_query(struct printer *p, const struct ast_query *q, unsigned l
     }
 }
 
+static void print_literal(struct printer *p, const struct ast *node)
+{
+    if (node->kind == AST_NUMBER) {
+        buf_puts(p->out, "number ");
+        buf_put(p->out, node->literal.text, node->literal.len);
+    } else if (node->kind == AST_STRING) {
+        buf_puts(p->out, "string ");
+        print_text(p, node->literal.text, node->literal.len);
+    } else {
+        buf_puts(p->out, node->kind == AST_TRUE ? "true" : node->kind == AST_FALSE ? "false" : "null");
+    }
+    buf_putc(p->out, '\n');
+}
+
 /* The rest of the node's first line, and the lines below it. */
 static void print_rest(struct printer *p, const struct ast *node, unsigned level)
 {
     switch ((enum ast_kind)node->kind) {
     case AST_NUMBER:
-        buf_puts(p->out, "number ");
-        buf_put(p->out, node->literal.text, node->literal.len);
-        buf_putc(p->out, '\n');
-        break;
     case AST_STRING:
-        buf_puts(p->out, "string ");
-        print_text(p, node->literal.text, node->literal.len);
-        buf_putc(p->out, '\n');
-        break;
     case AST_TRUE:
-        buf_puts(p->out, "true\n");
-        break;
     case AST_FALSE:
-        buf_puts(p->out, "false\n");
-        break;
     case AST_NULL:
-        buf_puts(p->out, "null\n");
+        print_literal(p, node);
         break;
     case AST_STAR:
         buf_puts(p->out, node->ref == AST_REF_ELEMENT ? "element\n" : "payload\n");

@@ -45,7 +45,7 @@ static bool check_text(const struct src *src, const char *what, struct errs *err
     struct span at = { .src = src };
     const char *nul = memchr(src->text, '\0', src->len);
     size_t valid = utf8_valid_prefix(src->text, src->len);
-    if (src->len > SQL_MAX_BYTES) {
+    if (src->len > (size_t)SQL_MAX_BYTES) {
         errs_add(errs, SEV_ERROR, ERR_SQL_LIMIT, at, "%s is longer than %d bytes", what, SQL_MAX_BYTES);
     } else if (valid < src->len) {
         at.off = (uint32_t)valid;

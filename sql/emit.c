@@ -279,6 +279,18 @@ static void gen_number(struct emitter *e, const struct ast *node, uint16_t to)
         put_constant(e, node->at, to, val_from_num(&n, e->program->version, e->pool.mem));
 }
 
+static void gen_literal(struct emitter *e, const struct ast *node, uint16_t to)
+{
+    if (node->kind == AST_NUMBER)
+        gen_number(e, node, to);
+    else if (node->kind == AST_STRING)
+        put_constant(e, node->at, to, val_string(node->literal.text, node->literal.len));
+    else if (node->kind == AST_NULL)
+        put_constant(e, node->at, to, val_null());
+    else
+        put_constant(e, node->at, to, val_bool(node->kind == AST_TRUE));
+}
+
 static void gen_star(struct emitter *e, const struct ast *node, uint16_t to)
 {
     if (node->ref == AST_REF_ELEMENT) {
@@ -522,19 +534,11 @@ static void gen_node(struct emitter *e, const struct ast *node, uint16_t to)
 {
     switch ((enum ast_kind)node->kind) {
     case AST_NUMBER:
-        gen_number(e, node, to);
-        break;
     case AST_STRING:
-        put_constant(e, node->at, to, val_string(node->literal.text, node->literal.len));
-        break;
     case AST_TRUE:
-        put_constant(e, node->at, to, val_bool(true));
-        break;
     case AST_FALSE:
-        put_constant(e, node->at, to, val_bool(false));
-        break;
     case AST_NULL:
-        put_constant(e, node->at, to, val_null());
+        gen_literal(e, node, to);
         break;
     case AST_STAR:
         gen_star(e, node, to);
@@ -693,8 +697,11 @@ int emit_template(struct sql_rule *rule, const struct template_piece *pieces, st
     uint32_t constants = rule->program.constant_count;
     if (!start(&e, rule, scratch, &folding, errs))
         return -1;
-    for (const struct template_piece *piece = pieces; piece; piece = piece->next)
+    const struct template_piece *piece = pieces;
+    do {
         gen_piece(&e, piece);
+        piece = piece->next;
+    } while (piece);
     code->single = !pieces->text && !pieces->next;
     int rc = finish(&e, rule, code);
     if (rc < 0)

@@ -96,7 +96,7 @@ static void put_constant(struct explainer *x, uint32_t index)
 {
     struct val v = x->rule->program.constants[index];
     if (v.kind == VAL_STRING && v.n > 4 * VALUE_BYTES)
-        v.n = (uint32_t)utf8_valid_prefix(v.text, 4 * VALUE_BYTES);
+        v.n = (uint32_t)utf8_valid_prefix(v.text, (size_t)4 * VALUE_BYTES);
     buf_reset(&x->value);
     val_write_json(&x->value, v, x->rule->program.version);
     if (val_is_undefined(v))

@@ -87,7 +87,7 @@ int sql_machine_begin(struct sql_machine *m, struct sql_paths *paths, const stru
     m->message = message;
     m->epoch++;
     m->payload = SQL_PAYLOAD_UNREAD;
-    m->needs_json = false;
+    m->asked = m->needs_json = false;
     m->topic = m->client_id = m->result = VAL_UNDEFINED_VALUE;
     return 0;
 }
@@ -124,6 +124,7 @@ struct val sql_machine_bytes(const struct sql_machine *m)
 
 struct val sql_machine_star(struct sql_machine *m)
 {
+    m->asked = true;
     if (m->payload == SQL_PAYLOAD_UNREAD)
         read_payload(m);
     return m->payload == SQL_PAYLOAD_JSON ? val_from_node(m->doc, 0, m->vm.version) : sql_machine_bytes(m);
@@ -152,15 +153,17 @@ static struct val look_up(struct sql_machine *m, const struct sql_path *path)
     return node ? val_from_node(m->doc, node, m->vm.version) : VAL_UNDEFINED_VALUE;
 }
 
+/* Slots of a payload that is not JSON are not remembered, so that every evaluation that asks for one is noticed. */
 struct val sql_machine_slot(struct sql_machine *m, uint32_t slot)
 {
     struct sql_slot *s = &m->vm.slots[slot];
     if (m->payload == SQL_PAYLOAD_UNREAD)
         read_payload(m);
-    m->needs_json = true;
-    struct val v = VAL_UNDEFINED_VALUE;
-    if (m->payload == SQL_PAYLOAD_JSON)
-        v = look_up(m, sql_paths_at(m->paths, slot));
+    if (m->payload != SQL_PAYLOAD_JSON) {
+        m->asked = m->needs_json = true;
+        return VAL_UNDEFINED_VALUE;
+    }
+    struct val v = look_up(m, sql_paths_at(m->paths, slot));
     if (v.form == VAL_TAPE && val_is_number(v))
         v.exp = (int16_t)(slot + 1);
     s->value = v;
@@ -231,9 +234,10 @@ enum sql_outcome sql_machine_run(struct sql_machine *m, const struct sql_rule *r
     memset(m->vm.regs, 0, program->register_count * sizeof(struct val));
     m->result = VAL_UNDEFINED_VALUE;
     m->version = program->version;
+    m->asked = m->needs_json = false;
     prepare(m, program, env, 0);
     enum sql_vm_end end = sql_vm_run(&m->vm, program, &program->main, &m->result, e);
-    if (program->needs_json)
+    if (m->asked && program->needs_json)
         m->needs_json = true;
     if (end == SQL_VM_NO_MATCH)
         return SQL_FILTERED;

@@ -33,7 +33,8 @@ struct sql_machine {
     enum sql_payload payload;
     const struct json_doc *doc;  /* of SQL_PAYLOAD_JSON */
     struct err payload_err;      /* of SQL_PAYLOAD_NOT_JSON */
-    bool needs_json;             /* a run or template asked for it */
+    bool asked;                  /* since the last run began: the payload was asked for, */
+    bool needs_json;             /* and as JSON */
     struct val topic, client_id; /* Undefined until asked for */
 
     /* the evaluation */

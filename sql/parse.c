@@ -283,8 +283,8 @@ struct ast *parse_node(struct parser *p, enum ast_kind kind, uint32_t from)
     struct ast *node = arena_zalloc(p->arena, sizeof(*node));
     if (!node) {
         out_of_memory(p);
-        p->broken = (struct ast) { .kind = AST_ERROR };
-        return &p->broken;
+        *p->broken = (struct ast) { .kind = AST_ERROR };
+        return p->broken;
     }
     node->kind = (uint8_t)kind;
     node->at = parse_since(p, from);
@@ -298,8 +298,8 @@ struct ast_name *parse_name_of(struct parser *p, const struct token *t, uint32_t
         name->text = arena_strndup(p->arena, p->src->text + t->off + skip, t->len - skip);
     if (!name || !name->text) {
         out_of_memory(p);
-        p->broken_name = (struct ast_name) { .text = "" };
-        return &p->broken_name;
+        *p->broken_name = (struct ast_name) { .text = "" };
+        return p->broken_name;
     }
     name->len = t->len - skip;
     name->at = parse_span(p, t);
@@ -878,6 +878,12 @@ static bool start(struct parser *p, const struct src *src, uint32_t off, struct 
     struct err e = { 0 };
     *p = (struct parser) { .src = src, .arena = a, .errs = errs, .complained_at = NO_TOKEN, .prev_end = off };
     p->embedded = off > 0;
+    p->broken = arena_zalloc(a, sizeof(*p->broken));
+    p->broken_name = arena_zalloc(a, sizeof(*p->broken_name));
+    if (!p->broken || !p->broken_name) {
+        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span) { .src = src, .off = off }, "no memory for the statement");
+        return false;
+    }
     if (lex_text(src, off, p->embedded, a, &p->tokens, &e) < 0) {
         errs_take(errs, &e);
         return false;
@@ -918,9 +924,9 @@ struct ast *parse_embedded(const struct src *src, uint32_t *off, struct arena *a
     *off = p.tokens.end;
     if (!p.tokens.closed) {
         complain_unclosed(&p, from);
-        return parse_node(&p, AST_ERROR, from);
+        p.at = p.tokens.count;
     }
-    struct ast *expr = parse_expr(&p, 0);
+    struct ast *expr = p.tokens.closed ? parse_expr(&p, 0) : parse_node(&p, AST_ERROR, from);
     if (!parse_is(&p, TOKEN_END)) {
         bool as = parse_is(&p, TOKEN_AS);
         struct err *e = parse_unexpected(&p, "an operator or \"}\"");

@@ -51,7 +51,7 @@ static void nodes_init(struct nodes *list)
 /* The same node is never added twice; the stand-in for lacking memory is not added at all. */
 static void nodes_add(struct parser *p, struct nodes *list, struct ast *node)
 {
-    if (node == &p->broken)
+    if (node == p->broken)
         return;
     *list->tail = node;
     list->tail = &node->next;
@@ -178,7 +178,7 @@ static struct ast_name *parse_key(struct parser *p)
 static void parse_member(struct parser *p, struct nodes *values, struct ast_name ***keys)
 {
     struct ast_name *key = parse_key(p);
-    if (!key || key == &p->broken_name) {
+    if (!key || key == p->broken_name) {
         parse_sync(p);
         return;
     }
@@ -189,7 +189,7 @@ static void parse_member(struct parser *p, struct nodes *values, struct ast_name
         parse_unexpected(p, "\":\" after the key");
     if (!value)
         value = broken(p);
-    if (value == &p->broken)
+    if (value == p->broken)
         return;
     **keys = key;
     *keys = &key->next;
@@ -698,12 +698,12 @@ static struct ast *chain_add(struct parser *p, struct ast *left, bool same_level
     struct ast *chain = left;
     if (!same_level) {
         chain = parse_node(p, AST_CHAIN, from);
-        if (chain == &p->broken || left == &p->broken)
+        if (chain == p->broken || left == p->broken)
             return chain;
         chain->list.items = chain->list.last = left;
         chain->list.count = 1;
     }
-    if (chain == &p->broken || right == &p->broken)
+    if (chain == p->broken || right == p->broken)
         return chain;
     right->op = (uint8_t)op;
     chain->list.last->next = right;

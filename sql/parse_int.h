@@ -26,8 +26,8 @@ struct parser {
     bool embedded;          /* in a template's `${…}` */
     bool stopped;           /* given up (depth, memory): every token is END and nothing more is reported */
     bool no_memory;
-    struct ast broken; /* stands for nodes that memory was too short for */
-    struct ast_name broken_name;
+    struct ast *broken; /* these stand for nodes and names that memory was too short for */
+    struct ast_name *broken_name;
 };
 
 /* Tokens. */

@@ -132,9 +132,9 @@ static bool copy_object(struct pool *pool, struct val v, struct val *copy)
 {
     *copy = val_object();
     for (uint32_t i = 0; i < v.n; i++) {
+        const struct val *pair = &v.items[2 * (size_t)i];
         struct val key, value;
-        if (v.items[2 * i].kind != VAL_STRING || !pool_copy(pool, v.items[2 * i], &key) ||
-            !pool_copy(pool, v.items[2 * i + 1], &value) ||
+        if (pair[0].kind != VAL_STRING || !pool_copy(pool, pair[0], &key) || !pool_copy(pool, pair[1], &value) ||
             !val_put(copy, key, value, pool->program->version, pool->mem))
             return false;
     }

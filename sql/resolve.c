@@ -335,6 +335,12 @@ static void resolve_element_path(struct resolver *r, struct ast *node)
         node->path.skip = 1;
 }
 
+static void resolve_member(struct ast *node, const struct ast *base)
+{
+    node->ref = AST_REF_BASE;
+    node->constant = base->constant;
+}
+
 static void resolve_path(struct resolver *r, struct ast *node)
 {
     struct ast *base = node->path.base;
@@ -345,9 +351,7 @@ static void resolve_path(struct resolver *r, struct ast *node)
     else if (!base || (base->kind == AST_STAR && base->ref == AST_REF_ELEMENT))
         resolve_element_path(r, node);
     else
-        node->ref = AST_REF_BASE;
-    if (node->ref == AST_REF_BASE)
-        node->constant = base->constant;
+        resolve_member(node, base);
     if (node->kind == AST_PATH && node->path.count > SQL_MAX_PATH_NAMES)
         complain_long_path(r, node);
 }
@@ -411,7 +415,7 @@ static bool is_plain_name_string(const struct ast *node)
 static void resolve_get(struct resolver *r, struct ast *node)
 {
     const struct ast *container = node->call.args, *key = container ? container->next : NULL;
-    if (node->call.count != 2 || !is_payload_path(container) || !is_plain_name_string(key))
+    if (!key || key->next || !is_payload_path(container) || !is_plain_name_string(key))
         return;
     begin_names(r, container);
     bool fits = add_name(r, key->literal.text, key->literal.len);

@@ -31,7 +31,8 @@ struct sql_machine;
 
 /* Compile a statement. All independent errors (and warnings) go to errs with spans into src; the rule keeps a reference to src and
  * paths. Returns owned, or NULL if there was any error. Thread: any, one at a time per `paths`. */
-struct sql_rule *sql_rule_compile(struct src *src, enum sql_version version, struct sql_paths *paths, struct errs *errs) MUST_CHECK;
+struct sql_rule *sql_rule_compile(struct src *src, enum sql_version version, struct sql_paths *paths,
+                                  struct errs *errs) MUST_CHECK;
 void sql_rule_free(struct sql_rule *rule);
 
 /* Compile a substitution template ("alarm/${topic(2)}") in the rule's context: it sees the original payload and the rule's SET
@@ -52,19 +53,22 @@ void sql_rule_explain(const struct sql_rule *rule, struct buf *out);
 
 struct sql_limits {
     size_t arena_bytes;  /* per message; default SQL_DEFAULT_ARENA when 0 */
-    uint64_t steps;      /* VM instructions per evaluation; default SQL_DEFAULT_STEPS when 0 */
+    uint64_t steps;      /* VM instructions per evaluation (work on large values counts as several); default
+                            SQL_DEFAULT_STEPS when 0 */
     size_t output_bytes; /* of one output or rendered template; default SQL_DEFAULT_OUTPUT when 0 */
 };
-#define SQL_DEFAULT_ARENA ((size_t)64 << 20)
-#define SQL_DEFAULT_STEPS 10000000u
+#define SQL_DEFAULT_ARENA  ((size_t)64 << 20)
+#define SQL_DEFAULT_STEPS  10000000u
 #define SQL_DEFAULT_OUTPUT ((size_t)64 << 20)
 
-struct sql_machine *sql_machine_new(const struct sql_limits *limits) MUST_CHECK; /* NULL limits: defaults; NULL: memory */
+struct sql_machine *
+sql_machine_new(const struct sql_limits *limits) MUST_CHECK; /* NULL limits: defaults; NULL: memory */
 void sql_machine_free(struct sql_machine *m);
 
 /* Start on a message (borrowed until the next begin or free). Forgets everything of the former one. `paths` is the ruleset's.
  * Returns -1 only when memory is short. The payload is decoded at the first need, at most once. */
-int sql_machine_begin(struct sql_machine *m, struct sql_paths *paths, const struct message *message, struct err *e) MUST_CHECK;
+int sql_machine_begin(struct sql_machine *m, struct sql_paths *paths, const struct message *message,
+                      struct err *e) MUST_CHECK;
 
 /* What functions answer that is not in the message. Borrowed during the call. */
 struct sql_env {
@@ -79,7 +83,8 @@ enum sql_outcome {
 };
 
 /* Evaluate the rule's statement. Does not compare the topic with FROM: the router did. */
-enum sql_outcome sql_machine_run(struct sql_machine *m, const struct sql_rule *rule, const struct sql_env *env, struct err *e) MUST_CHECK;
+enum sql_outcome sql_machine_run(struct sql_machine *m, const struct sql_rule *rule, const struct sql_env *env,
+                                 struct err *e) MUST_CHECK;
 
 /* Append the output of the last run that matched. *is_json: false when it is the raw bytes of a payload that is not JSON.
  * -1: ERR_LIMIT. */
@@ -87,10 +92,11 @@ int sql_machine_output(struct sql_machine *m, struct buf *out, bool *is_json, st
 
 /* Render a template after a run of the same rule on the same message. *is_null: the template is a single `${…}` whose value is
  * Undefined or Null (its text is empty). -1: aborted, e says why. */
-int sql_machine_render(struct sql_machine *m, const struct sql_rule *rule, int index, const struct sql_env *env, struct buf *out,
-                       bool *is_null, struct err *e) MUST_CHECK;
+int sql_machine_render(struct sql_machine *m, const struct sql_rule *rule, int index, const struct sql_env *env,
+                       struct buf *out, bool *is_null, struct err *e) MUST_CHECK;
 
-/* True if the last run, or a template since, needed the payload as JSON and it is not; e (may be NULL) gets offset and reason. */
+/* True if the last run, or a template since, needed the payload as JSON and it is not, or is nested too deeply or too large to
+ * decode; e (may be NULL) gets offset and reason. An empty payload and a bare scalar are no failure. */
 bool sql_machine_parse_failed(const struct sql_machine *m, struct err *e);
 
 #endif

@@ -154,7 +154,7 @@ static void write_base(struct writer *w, const struct val *base)
 
 static void write_object(struct writer *w, const struct val *v)
 {
-    const struct val *pair = v->items, *last = pair + 2 * (size_t)v->n;
+    const struct val *pair = v->items, *last = v->n ? pair + 2 * (size_t)v->n : pair;
     if (v->n > 0 && pair->kind == VAL_OBJECT) {
         write_base(w, pair);
         pair += 2;

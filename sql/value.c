@@ -185,7 +185,7 @@ bool val_from_small(const struct val_small *s, bool is_int, enum sql_version ver
 const char *val_text(struct val v, struct arena *a, size_t *len)
 {
     if (v.form == VAL_TAPE)
-        return json_string(v.doc, v.n, a, len);
+        return json_text(v.doc, v.n, a, len);
     *len = v.n;
     return v.text;
 }
@@ -280,7 +280,7 @@ struct val_elements val_elements(struct val array, enum sql_version version)
         it.end = json_end(it.doc, array.n);
     } else {
         it.item = array.items;
-        it.last = array.items + array.n;
+        it.last = array.n ? array.items + array.n : array.items;
     }
     return it;
 }
@@ -302,7 +302,7 @@ struct val_members val_members(struct val object, enum sql_version version)
         return it;
     }
     it.pair = object.items;
-    it.last = object.items + 2 * (size_t)object.n;
+    it.last = object.n ? object.items + 2 * (size_t)object.n : object.items;
     if (object.n && object.items[0].kind == VAL_OBJECT) {
         members_enter_tape(&it, &object.items[0]);
         it.pair += 2;
@@ -318,7 +318,7 @@ bool val_members_next(struct val_members *it, struct arena *a)
         if (value == 0)
             continue; /* an earlier key of the same name has its value */
         size_t len;
-        it->key = json_string(it->doc, key, a, &len);
+        it->key = json_text(it->doc, key, a, &len);
         if (!it->key)
             return false;
         it->key_len = (uint32_t)len;

@@ -68,7 +68,7 @@ static void check_object(struct check *c, uint32_t i)
         require(value == 0 || value > k);
         size_t len;
         if (count++ < MAX_COMPARED) {
-            const char *key = json_string(c->doc, k, &c->arena, &len);
+            const char *key = json_text(c->doc, k, &c->arena, &len);
             require(key != NULL);
             uint32_t found = json_member(c->doc, i, key, len);
             require(found != 0 && (value == 0 || found == value) && found >= k + 1);
@@ -87,7 +87,7 @@ static void check_keys_differ(struct check *c, uint32_t i)
          k = json_next(c->doc, i, k)) {
         if (json_value_of(c->doc, k) == 0)
             continue;
-        keys[n] = json_string(c->doc, k, &c->arena, &len[n]);
+        keys[n] = json_text(c->doc, k, &c->arena, &len[n]);
         require(keys[n] != NULL);
         for (size_t j = 0; j < n; j++)
             require(len[j] != len[n] || memcmp(keys[j], keys[n], len[n]) != 0);
@@ -116,7 +116,7 @@ static void check_round_trip(struct check *c, enum json_style style)
     json_write(&c->plain, c->doc, 0, style);
     const struct json_doc *again = json_parse(&c->arena, c->plain.p, c->plain.len, NULL, &e);
     require(again != NULL && (json_at(again, 0)->flags & 1u << style) != 0);
-    require(json_equal(c->doc, 0, again, 0, 0) && json_equal(again, 0, c->doc, 0, 0));
+    require(json_same(c->doc, 0, again, 0, 0) && json_same(again, 0, c->doc, 0, 0));
 }
 
 static void check_doc(struct check *c)

@@ -127,7 +127,7 @@ static void check_rule(const struct sql_rule *rule)
 static const char *case_text(const struct json_doc *doc, const char *key, struct arena *a, size_t *len)
 {
     uint32_t node = json_member(doc, 0, key, strlen(key));
-    return node && json_at(doc, node)->kind == JSON_STRING ? json_string(doc, node, a, len) : NULL;
+    return node && json_at(doc, node)->kind == JSON_STRING ? json_text(doc, node, a, len) : NULL;
 }
 
 static size_t check_case(const char *line, size_t line_len)

@@ -333,6 +333,34 @@ static void odd_text(void **state)
     assert_string_equal(output_of("{}"), "{\"t\":\"a\xef\xbf\xbd\",\"m\":true,\"n\":2}");
 }
 
+static void parse_failures_are_those_of_the_last_run(void **state)
+{
+    struct sql_rule *reads;
+    (void)state;
+    compile("SELECT a FROM 'a/#' WHERE topic(2) = 'b'");
+    reads = rule;
+    struct src *reads_src = src;
+    rule = NULL;
+    src = NULL;
+    compile("SELECT *, topic() AS t FROM 'a/#' WHERE topic(2) = 'c'");
+    int index = add_template("${a}");
+    bool is_null;
+    struct sql_rule *filtered = rule;
+    for (int round = 0; round < 2; round++) {
+        rule = reads;
+        assert_int_equal(evaluate("x", 1), SQL_MATCHED);
+        assert_int_equal(sql_machine_run(machine, reads, NULL, &error), SQL_MATCHED); /* the payload is known by now */
+        assert_true(sql_machine_parse_failed(machine, NULL));
+        rule = filtered;
+        assert_int_equal(sql_machine_run(machine, filtered, NULL, &error), SQL_FILTERED);
+        assert_false(sql_machine_parse_failed(machine, NULL));
+        assert_int_equal(sql_machine_render(machine, filtered, index, NULL, &out, &is_null, &error), 0);
+        assert_true(sql_machine_parse_failed(machine, NULL));
+    }
+    sql_rule_free(reads);
+    src_unref(reads_src);
+}
+
 /* --- limits --- */
 
 static void limits_say_where(void **state)
@@ -450,6 +478,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(many_keys_and_many_names, setup, teardown),
         cmocka_unit_test_setup_teardown(long_numbers, setup, teardown),
         cmocka_unit_test_setup_teardown(odd_text, setup, teardown),
+        cmocka_unit_test_setup_teardown(parse_failures_are_those_of_the_last_run, setup, teardown),
         cmocka_unit_test_setup_teardown(limits_say_where, setup, teardown),
         cmocka_unit_test_setup_teardown(loops_over_large_values_end_at_the_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(variables_are_bounded_together, setup, teardown),
