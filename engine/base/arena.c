@@ -83,7 +83,7 @@ static bool next_block(struct arena *a, size_t n)
 
 void arena_init(struct arena *a, size_t max)
 {
-    *a = (struct arena){ .max = max };
+    *a = (struct arena) { .max = max };
 }
 
 static void free_chain(struct arena_block *block)

@@ -22,8 +22,8 @@ struct arena {
 
 /* max: bound in bytes. Allocates nothing. */
 void arena_init(struct arena *a, size_t max);
-void arena_clear(struct arena *a);                       /* gives everything back to the heap */
-void arena_reset(struct arena *a);                       /* forgets the contents, keeps the blocks up to ARENA_KEEP bytes */
+void arena_clear(struct arena *a); /* gives everything back to the heap */
+void arena_reset(struct arena *a); /* forgets the contents, keeps the blocks up to ARENA_KEEP bytes */
 size_t arena_used(const struct arena *a);
 
 #define ARENA_KEEP ((size_t)4 << 20)

@@ -16,7 +16,8 @@ void base64_encode(struct buf *out, const void *p, size_t len)
         uint32_t bits = (uint32_t)in[i] << 16;
         bits |= left > 1 ? (uint32_t)in[i + 1] << 8 : 0;
         bits |= left > 2 ? (uint32_t)in[i + 2] : 0;
-        char group[4] = { alphabet[bits >> 18], alphabet[bits >> 12 & 63], alphabet[bits >> 6 & 63], alphabet[bits & 63] };
+        char group[4] = { alphabet[bits >> 18], alphabet[bits >> 12 & 63], alphabet[bits >> 6 & 63],
+                          alphabet[bits & 63] };
         if (left < 3)
             group[3] = '=';
         if (left < 2)

@@ -12,13 +12,13 @@
 
 void buf_init(struct buf *b, size_t max)
 {
-    *b = (struct buf){ .max = max < SIZE_MAX / 2 ? max : SIZE_MAX / 2 };
+    *b = (struct buf) { .max = max < SIZE_MAX / 2 ? max : SIZE_MAX / 2 };
 }
 
 void buf_clear(struct buf *b)
 {
     free(b->p);
-    *b = (struct buf){ .max = b->max };
+    *b = (struct buf) { .max = b->max };
 }
 
 void buf_reset(struct buf *b)
@@ -70,7 +70,7 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
     int n = vsnprintf(b->cap ? b->p + b->len : NULL, b->cap - b->len, fmt, ap);
     if (n < 0) {
         buf_fail(b);
-    } else if ((size_t)n < b->cap - b->len && (size_t)n <= b->max - b->len) {
+    } else if ((size_t)n < b->cap - b->len) {
         b->len += (size_t)n;
     } else if (buf_reserve(b, (size_t)n)) {
         vsnprintf(b->p + b->len, (size_t)n + 1, fmt, again);

@@ -23,7 +23,7 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max);
 void buf_clear(struct buf *b);
-void buf_reset(struct buf *b);               /* len = 0, failed = false */
+void buf_reset(struct buf *b);                /* len = 0, failed = false */
 bool buf_reserve(struct buf *b, size_t more); /* room for `more` further bytes; false (and failed) if not possible */
 
 static inline void buf_put(struct buf *b, const void *p, size_t n)

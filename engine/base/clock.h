@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 struct clock {
-    int64_t (*now_ms)(void *ctx);       /* milliseconds since 1970-01-01 UTC */
+    int64_t (*now_ms)(void *ctx);        /* milliseconds since 1970-01-01 UTC */
     uint64_t (*monotonic_ms)(void *ctx); /* never goes back; for time-outs and back-off */
     void *ctx;
 };

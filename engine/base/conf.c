@@ -134,13 +134,13 @@ int conf_build_close(struct conf_build *b, struct conf *container, size_t depth)
 struct conf *conf_parse(struct src *src, bool json, struct errs *errs)
 {
     if (src->len > CONF_MAX_BYTES) {
-        errs_add(errs, SEV_ERROR, ERR_LIMIT, (struct span){ .src = src }, "a configuration file has at most %zu bytes",
+        errs_add(errs, SEV_ERROR, ERR_LIMIT, (struct span) { .src = src }, "a configuration file has at most %zu bytes",
                  CONF_MAX_BYTES);
         return NULL;
     }
     struct conf_tree *tree = calloc(1, sizeof(*tree));
     if (!tree) {
-        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span){ .src = src }, "not enough memory");
+        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span) { .src = src }, "not enough memory");
         return NULL;
     }
     arena_init(&tree->mem, CONF_MAX_MEMORY);
@@ -354,7 +354,7 @@ struct src *conf_text_src(const struct conf *scalar)
         return src_new_inner(scalar->text, scalar->len, at, SRC_EXACT, (uint32_t)fit.indent);
     }
     size_t skip = scalar->style == CONF_QUOTED ? 1 : 0;
-    if (scalar->style <= CONF_QUOTED && stands_as_is(scalar, skip) && !memchr(scalar->text, '\n', scalar->len)) {
+    if (scalar->style <= CONF_QUOTED && stands_as_is(scalar, skip)) {
         at.off += (uint32_t)skip;
         at.len = (uint32_t)scalar->len;
         return src_new_inner(scalar->text, scalar->len, at, SRC_EXACT, 0);

@@ -22,8 +22,8 @@ enum conf_style { CONF_PLAIN, CONF_QUOTED, CONF_LITERAL, CONF_FOLDED }; /* of sc
 struct conf {
     enum conf_kind kind;
     enum conf_style style;
-    struct span at;    /* of the value in the file; of a literal block, from its indicator to its last byte */
-    char *text;        /* scalar: its value, NUL-terminated */
+    struct span at; /* of the value in the file; of a literal block, from its indicator to its last byte */
+    char *text;     /* scalar: its value, NUL-terminated */
     size_t len;
     struct conf **items; /* list: elements; map: values */
     struct conf **keys;  /* map: scalars; NULL in lists */

@@ -20,7 +20,7 @@ static struct conf *read_scalar(struct json_reader *r, uint32_t i, struct span a
     if (n->kind == JSON_STRING) {
         at.off--; /* the quotes belong to the value's place */
         at.len += 2;
-        text = json_string(r->doc, i, r->scratch, &len);
+        text = json_text(r->doc, i, r->scratch, &len);
         if (!text)
             return conf_build_no_room(r->b, at);
     }

@@ -21,7 +21,7 @@ static struct span place_of_mark(const struct conf *c, const char *mark, size_t 
     const char *found = memmem(text, c->at.len, mark, len);
     if (!found)
         return c->at;
-    return (struct span){ .src = c->at.src, .off = c->at.off + (uint32_t)(found - text), .len = (uint32_t)len };
+    return (struct span) { .src = c->at.src, .off = c->at.off + (uint32_t)(found - text), .len = (uint32_t)len };
 }
 
 static int fill_env(struct buf *out, const char *name, struct err *e)
@@ -55,7 +55,8 @@ static int fill_mark(struct buf *out, const char *mark, size_t len, bool env, st
     size_t prefix = (env ? sizeof(env_mark) : sizeof(file_mark)) - 1, name_len = len - prefix - 1;
     char name[SECRET_NAME_MAX + 1];
     if (name_len == 0)
-        return err_set(e, ERR_CONF_VALUE, "\"%.*s\" names no %s", (int)len, mark, env ? "environment variable" : "file");
+        return err_set(e, ERR_CONF_VALUE, "\"%.*s\" names no %s", (int)len, mark,
+                       env ? "environment variable" : "file");
     if (name_len > SECRET_NAME_MAX || memchr(mark, '\0', len))
         return err_set(e, ERR_CONF_VALUE, "this is not a usable %s", env ? "name of an environment variable" : "path");
     memcpy(name, mark + prefix, name_len);

@@ -78,8 +78,8 @@ static void report_syntax(struct yaml_reader *r)
         return;
     }
     bool context = p->context && p->error != YAML_READER_ERROR;
-    struct err *e = errs_add(b->errs, SEV_ERROR, ERR_YAML_SYNTAX, at, "%s%s%s", p->problem ? p->problem : "cannot be read",
-                             context ? " " : "", context ? p->context : "");
+    struct err *e = errs_add(b->errs, SEV_ERROR, ERR_YAML_SYNTAX, at, "%s%s%s",
+                             p->problem ? p->problem : "cannot be read", context ? " " : "", context ? p->context : "");
     if (p->error != YAML_READER_ERROR && line_holds_substitution(b->src, at.off))
         err_hint(e, "Inside { } and [ ], put a text that holds \"${\" in quotes.");
     else if (context && p->context_mark.line != p->problem_mark.line)
@@ -103,6 +103,14 @@ static bool next_event(struct yaml_reader *r)
     memset(&r->event, 0, sizeof(r->event));
     report_syntax(r);
     return false;
+}
+
+/* Pass over the current event's successor. */
+static bool event_after_next(struct yaml_reader *r)
+{
+    if (!next_event(r))
+        return false;
+    return next_event(r);
 }
 
 static bool is_start(yaml_event_type_t type)
@@ -255,20 +263,20 @@ static struct conf *read_node(struct yaml_reader *r, unsigned depth)
 
 static struct conf *empty_map(struct yaml_reader *r)
 {
-    return conf_build_node(r->b, CONF_MAP, (struct span){ .src = r->b->src });
+    return conf_build_node(r->b, CONF_MAP, (struct span) { .src = r->b->src });
 }
 
 /* stream-start, [document-start node document-end], stream-end */
 static struct conf *read_stream(struct yaml_reader *r)
 {
-    if (!next_event(r) || !next_event(r))
+    if (!event_after_next(r))
         return NULL;
     if (r->event.type == YAML_STREAM_END_EVENT)
         return empty_map(r);
     if (!next_event(r))
         return NULL;
     struct conf *root = read_node(r, 0);
-    if (!root || !next_event(r) || !next_event(r))
+    if (!root || !event_after_next(r))
         return NULL;
     if (r->event.type != YAML_STREAM_END_EVENT) {
         struct span at = span_between(r, &r->event.start_mark, &r->event.end_mark);
@@ -285,7 +293,7 @@ struct conf *conf_read_yaml(struct conf_build *b)
     size_t len = b->src->len, mark = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     struct yaml_reader r = { .b = b, .skipped = mark, .cursor_bytes = mark };
     if (!yaml_parser_initialize(&r.parser))
-        return conf_build_no_room(b, (struct span){ .src = b->src });
+        return conf_build_no_room(b, (struct span) { .src = b->src });
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&r.parser, text + mark, len - mark);
     struct conf *root = read_stream(&r);

@@ -59,7 +59,7 @@ static void format_field(char *field, size_t size, const char *fmt, va_list ap)
 
 static void err_fill(struct err *e, enum err_code code, struct span at, const char *fmt, va_list ap)
 {
-    *e = (struct err){ .code = code, .at = at };
+    *e = (struct err) { .code = code, .at = at };
     format_field(e->text, sizeof(e->text), fmt, ap);
 }
 
@@ -69,7 +69,7 @@ int err_set(struct err *e, enum err_code code, const char *fmt, ...)
         return -1;
     va_list ap;
     va_start(ap, fmt);
-    err_fill(e, code, (struct span){ 0 }, fmt, ap);
+    err_fill(e, code, (struct span) { 0 }, fmt, ap);
     va_end(ap);
     return -1;
 }
@@ -119,7 +119,21 @@ static void errs_count(struct errs *list, enum severity severity)
         list->warnings++;
 }
 
-struct err *errs_add(struct errs *list, enum severity severity, enum err_code code, struct span at, const char *fmt, ...)
+/* Does an earlier item say the same of the same place? Two readers of one map (a source and the connection made from its
+ * options) find the same mistake. */
+static bool errs_knows(const struct errs *list, const struct err *e)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct err *other = &list->items[i];
+        if (other != e && other->at.src == e->at.src && other->at.off == e->at.off && other->at.len == e->at.len &&
+            other->severity == e->severity && strcmp(other->text, e->text) == 0)
+            return true;
+    }
+    return false;
+}
+
+struct err *errs_add(struct errs *list, enum severity severity, enum err_code code, struct span at, const char *fmt,
+                     ...)
 {
     static _Thread_local struct err scratch;
     struct err *e = errs_slot(list);
@@ -132,6 +146,12 @@ struct err *errs_add(struct errs *list, enum severity severity, enum err_code co
     err_fill(e, code, at, fmt, ap);
     va_end(ap);
     e->severity = severity;
+    if (e != &scratch && at.src && errs_knows(list, e)) {
+        scratch = *e;
+        src_unref(at.src);
+        list->count--;
+        return &scratch;
+    }
     errs_count(list, severity);
     return e;
 }
@@ -177,7 +197,7 @@ static void make_keys(const struct errs *list, struct sort_key *keys, const stru
             if (texts[j] == outer.src)
                 text = keys[j].text;
         }
-        keys[i] = (struct sort_key){ .text = text, .outer_off = outer.off, .off = at.off, .index = i };
+        keys[i] = (struct sort_key) { .text = text, .outer_off = outer.off, .off = at.off, .index = i };
     }
 }
 
@@ -186,7 +206,7 @@ void errs_sort(struct errs *list)
     if (list->count < 2)
         return;
     struct sort_key *keys = malloc(list->count * sizeof(*keys));
-    const struct src **texts = malloc(list->count * sizeof(*texts));
+    const struct src **texts = malloc(list->count * sizeof(const struct src *));
     struct err *sorted = malloc(list->cap * sizeof(*sorted));
     if (!keys || !texts || !sorted)
         goto out; /* the order of discovery is still a fair one */
@@ -208,5 +228,5 @@ void errs_clear(struct errs *list)
     for (size_t i = 0; i < list->count; i++)
         src_unref(list->items[i].at.src);
     free(list->items);
-    *list = (struct errs){ 0 };
+    *list = (struct errs) { 0 };
 }

@@ -14,34 +14,34 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define MUST_CHECK __attribute__((warn_unused_result))
+#define MUST_CHECK                      __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt_arg, first_arg) __attribute__((format(printf, fmt_arg, first_arg)))
 
 /* Stable codes; err_code_name() gives the documented text of each ("sql_syntax"). One row in err.c each. */
 enum err_code {
     ERR_NONE,
-    ERR_MEMORY,        /* an allocation failed */
-    ERR_LIMIT,         /* a documented bound was passed: size, depth, steps */
-    ERR_IO,            /* a file could not be read or written */
-    ERR_UNREACHABLE,   /* a broker or target could not be reached; may work later */
-    ERR_REFUSED,       /* a broker or target refused: authentication, permission */
+    ERR_MEMORY,      /* an allocation failed */
+    ERR_LIMIT,       /* a documented bound was passed: size, depth, steps */
+    ERR_IO,          /* a file could not be read or written */
+    ERR_UNREACHABLE, /* a broker or target could not be reached; may work later */
+    ERR_REFUSED,     /* a broker or target refused: authentication, permission */
     ERR_JSON_SYNTAX,
     ERR_YAML_SYNTAX,
-    ERR_CONF_KEY,      /* unknown or duplicate key */
-    ERR_CONF_TYPE,     /* wrong type or form of a value */
-    ERR_CONF_VALUE,    /* value out of range or not allowed here */
-    ERR_CONF_MISSING,  /* a required key is absent */
-    ERR_CONF_NAME,     /* a name that refers to nothing, or is taken */
-    ERR_SQL_TOKEN,     /* text that is no token */
+    ERR_CONF_KEY,     /* unknown or duplicate key */
+    ERR_CONF_TYPE,    /* wrong type or form of a value */
+    ERR_CONF_VALUE,   /* value out of range or not allowed here */
+    ERR_CONF_MISSING, /* a required key is absent */
+    ERR_CONF_NAME,    /* a name that refers to nothing, or is taken */
+    ERR_SQL_TOKEN,    /* text that is no token */
     ERR_SQL_SYNTAX,
-    ERR_SQL_NAME,      /* unknown function, variable or type */
-    ERR_SQL_VERSION,   /* not available in the rule's SQL version */
-    ERR_SQL_LIMIT,     /* a limit of the language */
-    ERR_SQL_VALUE,     /* legal but surely not meant, or not allowed here */
-    ERR_EVAL,          /* an evaluation was aborted */
-    ERR_TEMPLATE,      /* a rendered parameter is not usable */
-    ERR_REJECTED,      /* the target will never take this item */
-    ERR_USAGE,         /* the command line */
+    ERR_SQL_NAME,    /* unknown function, variable or type */
+    ERR_SQL_VERSION, /* not available in the rule's SQL version */
+    ERR_SQL_LIMIT,   /* a limit of the language */
+    ERR_SQL_VALUE,   /* legal but surely not meant, or not allowed here */
+    ERR_EVAL,        /* an evaluation was aborted */
+    ERR_TEMPLATE,    /* a rendered parameter is not usable */
+    ERR_REJECTED,    /* the target will never take this item */
+    ERR_USAGE,       /* the command line */
     ERR_CODE_COUNT
 };
 
@@ -69,9 +69,10 @@ struct errs {
     size_t errors, warnings; /* totals, also of those not kept */
 };
 
-/* Add one; returns it for err_hint, never NULL (when memory is short, a scratch item). */
-struct err *errs_add(struct errs *list, enum severity severity, enum err_code code, struct span at, const char *fmt, ...)
-    PRINTF_LIKE(5, 6);
+/* Add one, unless the same was said of the same place; returns it for err_hint, never NULL (when memory is short, a
+ * scratch item). */
+struct err *errs_add(struct errs *list, enum severity severity, enum err_code code, struct span at, const char *fmt,
+                     ...) PRINTF_LIKE(5, 6);
 void errs_take(struct errs *list, const struct err *e); /* add a copy of a single error, as it is */
 void errs_sort(struct errs *list);
 void errs_clear(struct errs *list);

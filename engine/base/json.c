@@ -166,7 +166,7 @@ uint32_t json_element(const struct json_doc *d, uint32_t i, size_t n)
     return 0;
 }
 
-const char *json_string(const struct json_doc *d, uint32_t i, struct arena *a, size_t *len)
+const char *json_text(const struct json_doc *d, uint32_t i, struct arena *a, size_t *len)
 {
     const struct json_node *n = &d->tape[i];
     const char *text = d->text + n->off;

@@ -35,17 +35,17 @@ enum json_kind { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_INT, JSON_DECIMAL, JSON_
 enum json_style { JSON_STYLE_2015, JSON_STYLE_2016, JSON_STYLE_AS_IS };
 
 enum json_flag {
-    JSON_CANON_2015 = 1, /* copying the bytes is what json_write would print in that style: no white space inside, */
-    JSON_CANON_2016 = 2, /* no duplicate key, no escape that json_write_string would write otherwise, no number */
+    JSON_CANON_2015 = 1,  /* copying the bytes is what json_write would print in that style: no white space inside, */
+    JSON_CANON_2016 = 2,  /* no duplicate key, no escape that json_write_string would write otherwise, no number */
     JSON_CANON_AS_IS = 4, /* text that changes. The flag of a style is 1u << enum json_style */
-    JSON_ESCAPED = 8,    /* string: holds a backslash, so its text is not its value */
-    JSON_DUPLICATE = 16, /* object: a key occurs twice (the last one wins) */
+    JSON_ESCAPED = 8,     /* string: holds a backslash, so its text is not its value */
+    JSON_DUPLICATE = 16,  /* object: a key occurs twice (the last one wins) */
 };
 
 struct json_node {
-    uint32_t off;  /* of the first byte: of strings, the byte after the opening quote */
-    uint32_t len;  /* bytes of text: of strings, without quotes; of containers, with their brackets */
-    uint32_t next; /* index of the node after this value; of keys: of their value, see json_value_of() */
+    uint32_t off;        /* of the first byte: of strings, the byte after the opening quote */
+    uint32_t len;        /* bytes of text: of strings, without quotes; of containers, with their brackets */
+    uint32_t next;       /* index of the node after this value; of keys: of their value, see json_value_of() */
     uint32_t count : 24; /* arrays: elements, objects: members (saturates at 2^24-1); else 0 */
     uint32_t kind : 3;   /* enum json_kind */
     uint32_t flags : 5;  /* enum json_flag */
@@ -64,8 +64,8 @@ struct json_doc {
  * ERR_LIMIT (depth, size, arena bound). The error's text names the byte offset and the reason; if `src` is given,
  * the error's span points into it at that offset. O(len), no recursion; 45 KiB of stack. The tape takes 16 bytes per
  * node, at first room for one node per four bytes of text; texts that are no container are copied once. */
-const struct json_doc *json_parse(struct arena *a, const char *text, size_t len, const struct src *src, struct err *e)
-    MUST_CHECK;
+const struct json_doc *json_parse(struct arena *a, const char *text, size_t len, const struct src *src,
+                                  struct err *e) MUST_CHECK;
 
 static inline const struct json_node *json_at(const struct json_doc *d, uint32_t i)
 {
@@ -79,8 +79,7 @@ uint32_t json_member(const struct json_doc *d, uint32_t i, const char *key, size
 uint32_t json_element(const struct json_doc *d, uint32_t i, size_t n);
 
 /* The value of a string node: points into the text, or, if JSON_ESCAPED, to a copy in the arena. NULL: arena bound. */
-const char *json_string(const struct json_doc *d, uint32_t i, struct arena *a, size_t *len)
-    __asm__("sluice_json_string") MUST_CHECK; /* jansson has a json_string and a json_equal: linked by other names */
+const char *json_text(const struct json_doc *d, uint32_t i, struct arena *a, size_t *len) MUST_CHECK;
 
 /* Append node i as compact JSON. Duplicate keys: the last value at the place of the first key. */
 void json_write(struct buf *out, const struct json_doc *d, uint32_t i, enum json_style style);
@@ -94,8 +93,7 @@ bool json_is_plain(const char *s, size_t len);
 /* Equality as case files need it: objects without regard to key order, numbers by value (5 equals 5.0; exactly,
  * whatever their length), with an absolute tolerance for numbers if tol > 0. O(size) for objects of one key order, else
  * O(members²). */
-bool json_equal(const struct json_doc *a, uint32_t i, const struct json_doc *b, uint32_t j, double tol)
-    __asm__("sluice_json_equal");
+bool json_same(const struct json_doc *a, uint32_t i, const struct json_doc *b, uint32_t j, double tol);
 
 /* Iterate:  for (uint32_t k = json_first(d, i); k != json_end(d, i); k = json_next(d, i, k))
  * In an array k is an element; in an object k is a key and k + 1 its value. */

@@ -101,7 +101,7 @@ static bool equal_arrays(const struct json_doc *a, uint32_t i, const struct json
 {
     uint32_t l = json_first(b, j);
     for (uint32_t k = json_first(a, i); k != json_end(a, i); k = json_next(a, i, k)) {
-        if (l == json_end(b, j) || !json_equal(a, k, b, l, tol))
+        if (l == json_end(b, j) || !json_same(a, k, b, l, tol))
             return false;
         l = json_next(b, j, l);
     }
@@ -142,7 +142,7 @@ static bool equal_objects(const struct json_doc *a, uint32_t i, const struct jso
         if (!json_value_of(a, k))
             continue;
         l = find_key(a, k, b, j, l);
-        if (l == 0 || !json_equal(a, json_value_of(a, k), b, json_value_of(b, l), tol))
+        if (l == 0 || !json_same(a, json_value_of(a, k), b, json_value_of(b, l), tol))
             return false;
         l = json_next(b, j, l);
     }
@@ -154,7 +154,7 @@ static bool is_number(const struct json_node *n)
     return n->kind == JSON_INT || n->kind == JSON_DECIMAL;
 }
 
-bool json_equal(const struct json_doc *a, uint32_t i, const struct json_doc *b, uint32_t j, double tol)
+bool json_same(const struct json_doc *a, uint32_t i, const struct json_doc *b, uint32_t j, double tol)
 {
     const struct json_node *m = &a->tape[i], *n = &b->tape[j];
     if (is_number(m) && is_number(n))

@@ -221,7 +221,7 @@ void log_err(enum log_level level, const char *const *fields, const struct err *
     struct buf place;
     buf_init(&place, VALUE_MAX);
     err_print_place(e, &place);
-    const char *own[] = { "code", err_code_name(e->code), "at", place.len ? place.p : NULL,
+    const char *own[] = { "code", err_code_name(e->code),      "at", place.len ? place.p : NULL,
                           "hint", e->hint[0] ? e->hint : NULL, NULL };
     memcpy(all + n, own, sizeof(own));
     log_event(level, all, "%s", e->text);

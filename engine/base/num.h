@@ -16,9 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NUM_DIGITS 34
-#define NUM_EXP_MAX 999 /* of the adjusted (scientific) exponent */
-#define NUM_EXP_MIN (-999)
+#define NUM_DIGITS   34
+#define NUM_EXP_MAX  999 /* of the adjusted (scientific) exponent */
+#define NUM_EXP_MIN  (-999)
 #define NUM_TEXT_MAX 48 /* no text that num_write makes is longer */
 
 struct num {
@@ -33,7 +33,7 @@ struct num {
 
 static inline struct num num_from_i64(int64_t v)
 {
-    return (struct num){ .coef = v, .exp = 0, .is_int = true };
+    return (struct num) { .coef = v, .exp = 0, .is_int = true };
 }
 
 /* Read JSON number text, or text of the numeric-string pattern `-?\d+(\.\d+)?([eE]-?\d+)?` (which is stricter about

@@ -52,10 +52,10 @@ struct units {
 static struct units units_of(enum opt_type type)
 {
     if (type == OPT_DURATION)
-        return (struct units){ duration_units, sizeof(duration_units) / sizeof(duration_units[0]) };
+        return (struct units) { duration_units, sizeof(duration_units) / sizeof(duration_units[0]) };
     if (type == OPT_SIZE)
-        return (struct units){ size_units, sizeof(size_units) / sizeof(size_units[0]) };
-    return (struct units){ plain_units, 1 };
+        return (struct units) { size_units, sizeof(size_units) / sizeof(size_units[0]) };
+    return (struct units) { plain_units, 1 };
 }
 
 static bool unit_factor(struct units units, const char *suffix, size_t len, int64_t *factor)
@@ -211,14 +211,10 @@ static const struct {
     opt_reader *read;
     bool scalar, has_default;
 } kinds[] = {
-    [OPT_TEXT] = { "text", read_text, true, true },
-    [OPT_INT] = { "number", read_number, true, true },
-    [OPT_BOOL] = { "true|false", read_bool, true, true },
-    [OPT_DURATION] = { "duration", read_number, true, true },
-    [OPT_SIZE] = { "size", read_number, true, true },
-    [OPT_CHOICE] = { NULL, read_choice, true, true },
-    [OPT_TEMPLATE] = { "template", read_conf, true, false },
-    [OPT_CONF] = { "structure", read_conf, false, false },
+    [OPT_TEXT] = { "text", read_text, true, true },          [OPT_INT] = { "number", read_number, true, true },
+    [OPT_BOOL] = { "true|false", read_bool, true, true },    [OPT_DURATION] = { "duration", read_number, true, true },
+    [OPT_SIZE] = { "size", read_number, true, true },        [OPT_CHOICE] = { NULL, read_choice, true, true },
+    [OPT_TEMPLATE] = { "template", read_conf, true, false }, [OPT_CONF] = { "structure", read_conf, false, false },
 };
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == OPT_TYPE_COUNT, "every option type has a row");
 
@@ -281,7 +277,8 @@ static void report_unknown(const struct opt *table, size_t count, const struct c
                            struct errs *errs)
 {
     int len = key->len < 100 ? (int)key->len : 100;
-    struct err *e = errs_add(errs, SEV_ERROR, ERR_CONF_KEY, key->at, "unknown option \"%.*s\" of %s", len, key->text, what);
+    struct err *e =
+        errs_add(errs, SEV_ERROR, ERR_CONF_KEY, key->at, "unknown option \"%.*s\" of %s", len, key->text, what);
     const char *near = NULL;
     const char **names = malloc(count * sizeof(*names) + 1);
     for (size_t i = 0; names && i < count; i++)

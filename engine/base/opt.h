@@ -28,12 +28,12 @@ enum opt_type {
 struct opt {
     const char *name;
     enum opt_type type;
-    size_t offset; /* of the field in the object */
-    const char *def; /* default as text, NULL: zero; not for OPT_TEMPLATE and OPT_CONF */
-    int64_t min, max; /* of numbers; both 0: any that is not negative. A default need not lie between them */
+    size_t offset;              /* of the field in the object */
+    const char *def;            /* default as text, NULL: zero; not for OPT_TEMPLATE and OPT_CONF */
+    int64_t min, max;           /* of numbers; both 0: any that is not negative. A default need not lie between them */
     const char *const *choices; /* NULL-terminated */
     bool required;
-    bool ignored; /* accepted for compatibility (roleArn) and not stored */
+    bool ignored;     /* accepted for compatibility (roleArn) and not stored */
     const char *help; /* one line */
 };
 

@@ -49,8 +49,8 @@ double random_unit(struct random *r)
 void random_uuid(struct random *r, char out[37])
 {
     static const char hex[] = "0123456789abcdef";
-    uint64_t high = (random_u64(r) & ~UINT64_C(0xF000)) | UINT64_C(0x4000);              /* version 4 */
-    uint64_t low = random_u64(r) >> 2 | UINT64_C(0x8000000000000000);                     /* variant 10 */
+    uint64_t high = (random_u64(r) & ~UINT64_C(0xF000)) | UINT64_C(0x4000); /* version 4 */
+    uint64_t low = random_u64(r) >> 2 | UINT64_C(0x8000000000000000);       /* variant 10 */
     char *at = out;
     for (unsigned i = 0; i < 32; i++) {
         if (i == 8 || i == 12 || i == 16 || i == 20)

@@ -129,7 +129,7 @@ struct span src_outermost(const struct src *src, uint32_t off)
         off = src->fit == SRC_EXACT ? exact_offset(src, visible_offset(src, off)) : src->at.off;
         src = src->at.src;
     }
-    return (struct span){ .src = src, .off = off };
+    return (struct span) { .src = src, .off = off };
 }
 
 struct src_place src_place_of(const struct src *src, uint32_t off)

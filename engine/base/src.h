@@ -33,8 +33,8 @@ struct src {
     char *text;    /* NUL-terminated for convenience; may hold NULs */
     size_t len;
     enum src_fit fit;
-    struct span at;      /* where the inner text begins in the outer one (holds a reference to at.src) */
-    uint32_t indent;     /* bytes of indentation that SRC_EXACT took from each line after the first */
+    struct span at;  /* where the inner text begins in the outer one (holds a reference to at.src) */
+    uint32_t indent; /* bytes of indentation that SRC_EXACT took from each line after the first */
 };
 
 /* Copies name and text. Returns owned, or NULL when memory is short. */

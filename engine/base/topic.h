@@ -28,6 +28,7 @@ bool topic_filter_covers(const char *a, size_t a_len, const char *b, size_t b_le
 const char *topic_level(const char *topic, size_t topic_len, size_t n, size_t *len);
 
 /* Basic Ingest: for `$aws/rules/NAME/rest` sets *name and *rest (either length may be 0 when absent) and returns true. */
-bool topic_basic_ingest(const char *topic, size_t len, const char **name, size_t *name_len, const char **rest, size_t *rest_len);
+bool topic_basic_ingest(const char *topic, size_t len, const char **name, size_t *name_len, const char **rest,
+                        size_t *rest_len);
 
 #endif

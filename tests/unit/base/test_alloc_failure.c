@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fails allocation number 1, 2, 3 … until the work succeeds; the sanitizers watch for leaks and wrong accesses. The modules
  * are compiled into this file so that their allocations can be counted; what libyaml allocates is not. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <assert.h>
@@ -87,7 +88,7 @@ static bool make_texts(void)
     struct src *file = src_new("f", "abc", 3);
     if (!file)
         return false;
-    struct src *inner = src_new_inner("b", 1, (struct span){ file, 1, 1 }, SRC_EXACT, 0);
+    struct src *inner = src_new_inner("b", 1, (struct span) { file, 1, 1 }, SRC_EXACT, 0);
     bool ok = inner != NULL;
     assert_int_equal(file->refs, ok ? 2 : 1);
     src_unref(inner);
@@ -138,7 +139,7 @@ static bool collect_errors(void)
 {
     struct errs list = { 0 };
     for (int i = 0; i < 20; i++)
-        err_hint(errs_add(&list, SEV_ERROR, ERR_IO, (struct span){ 0 }, "error %d", i), "hint");
+        err_hint(errs_add(&list, SEV_ERROR, ERR_IO, (struct span) { 0 }, "error %d", i), "hint");
     errs_sort(&list);
     assert_int_equal(list.errors, 20);
     bool ok = list.count == 20 && allocations_left > 0;

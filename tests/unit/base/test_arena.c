@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <string.h>
@@ -48,6 +49,11 @@ static void keeps_its_bound(void **state)
     arena_reset(&a);
     assert_int_equal(arena_used(&a), 0);
     assert_non_null(arena_alloc(&a, 900));
+    arena_clear(&a);
+    arena_init(&a, 100000); /* many blocks */
+    for (n = 0; arena_alloc(&a, 16); n++)
+        assert_int_equal(arena_used(&a), 16 * (n + 1));
+    assert_int_equal(n, 100000 / 16);
     arena_clear(&a);
     arena_init(&a, 0);
     assert_null(arena_alloc(&a, 1));
@@ -144,6 +150,17 @@ static void grows_in_place_when_last(void **state)
     arena_clear(&a);
 }
 
+static void growing_keeps_the_bound(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a, 1000);
+    char *p = arena_alloc(&a, 500);
+    assert_null(arena_grow(&a, p, 500, 1100)); /* although the block has the room */
+    assert_ptr_equal(arena_grow(&a, p, 500, 960), p);
+    arena_clear(&a);
+}
+
 static void copies_texts(void **state)
 {
     (void)state;
@@ -165,6 +182,7 @@ int main(void)
         cmocka_unit_test(reset_gives_large_blocks_back),
         cmocka_unit_test(zalloc_clears_used_memory),
         cmocka_unit_test(grows_in_place_when_last),
+        cmocka_unit_test(growing_keeps_the_bound),
         cmocka_unit_test(copies_texts),
     };
     return cmocka_run_group_tests_name("arena", tests, NULL, NULL);

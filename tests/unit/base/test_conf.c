@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <stdio.h>
@@ -118,8 +119,8 @@ static void styles_of_scalars(void **state)
 {
     (void)state;
     parse_good("- a\n- 'b'\n- \"c\"\n- |\n  d\n- >\n  e\n-\n- ~\n- null\n- 'null'\n- Null\n", false);
-    static const enum conf_style styles[] = { CONF_PLAIN,  CONF_QUOTED, CONF_QUOTED, CONF_LITERAL, CONF_FOLDED,
-                                              CONF_PLAIN,  CONF_PLAIN,  CONF_PLAIN,  CONF_QUOTED,  CONF_PLAIN };
+    static const enum conf_style styles[] = { CONF_PLAIN, CONF_QUOTED, CONF_QUOTED, CONF_LITERAL, CONF_FOLDED,
+                                              CONF_PLAIN, CONF_PLAIN,  CONF_PLAIN,  CONF_QUOTED,  CONF_PLAIN };
     static const bool nulls[] = { false, false, false, false, false, true, true, true, false, false };
     assert_int_equal(root->count, 10);
     for (size_t i = 0; i < root->count; i++) {
@@ -145,9 +146,10 @@ static void an_empty_text_is_an_empty_map(void **state)
 static void only_json_scalars_keep_their_text(void **state)
 {
     (void)state;
-    parse_good("[1, -0, 0.10, 1e5, -1.5E+3, 01, +1, 1., .5, 0x1F, 1_000, -, 1e, 123456789012345678901234567890123456789,\n"
-               " true, false, null, True, yes, ~, \"1\", 'true', inf, .nan, 12:30, 2020-01-01]",
-               false);
+    parse_good(
+        "[1, -0, 0.10, 1e5, -1.5E+3, 01, +1, 1., .5, 0x1F, 1_000, -, 1e, 123456789012345678901234567890123456789,\n"
+        " true, false, null, True, yes, ~, \"1\", 'true', inf, .nan, 12:30, 2020-01-01]",
+        false);
     assert_json(root, "[1,-0,0.10,1e5,-1.5E+3,\"01\",\"+1\",\"1.\",\".5\",\"0x1F\",\"1_000\",\"-\",\"1e\","
                       "123456789012345678901234567890123456789,true,false,null,\"True\",\"yes\",\"~\",\"1\",\"true\","
                       "\"inf\",\".nan\",\"12:30\",\"2020-01-01\"]");
@@ -213,13 +215,14 @@ static void duplicate_keys(void **state)
 {
     (void)state;
     parse("a: 1\nb: 2\n\"a\": 3\nc: {d: 1, e: 2, d: 3, d: 4}\n", false);
-    assert_errors("f.yaml:3:1: error: duplicate key \"a\"\n  3 | \"a\": 3\n    | ^^^\n"
-                  "  hint: It is already given on line 1.\n"
-                  "f.yaml:4:17: error: duplicate key \"d\"\n  4 | c: {d: 1, e: 2, d: 3, d: 4}\n    |                 ^\n"
-                  "  hint: It is already given on line 4.\n"
-                  "f.yaml:4:23: error: duplicate key \"d\"\n  4 | c: {d: 1, e: 2, d: 3, d: 4}\n"
-                  "    |                       ^\n"
-                  "  hint: It is already given on line 4.\n");
+    assert_errors(
+        "f.yaml:3:1: error: duplicate key \"a\"\n  3 | \"a\": 3\n    | ^^^\n"
+        "  hint: It is already given on line 1.\n"
+        "f.yaml:4:17: error: duplicate key \"d\"\n  4 | c: {d: 1, e: 2, d: 3, d: 4}\n    |                 ^\n"
+        "  hint: It is already given on line 4.\n"
+        "f.yaml:4:23: error: duplicate key \"d\"\n  4 | c: {d: 1, e: 2, d: 3, d: 4}\n"
+        "    |                       ^\n"
+        "  hint: It is already given on line 4.\n");
     parse("{\"a\": 1,\n \"\\u0061\": 2}", true);
     assert_errors("f.json:2:2: error: duplicate key \"a\"\n  2 |  \"\\u0061\": 2}\n    |  ^^^^^^^^\n"
                   "  hint: It is already given on line 1.\n");
@@ -293,6 +296,10 @@ static void bytes_that_are_not_utf8_have_a_place(void **state)
     assert_int_equal(errs.errors, 1);
     assert_int_equal(errs.items[0].code, ERR_YAML_SYNTAX);
     assert_int_equal(errs.items[0].at.off, 10);
+    parse("\xef\xbb\xbf"
+          "b: x\xff\n",
+          false);
+    assert_int_equal(errs.items[0].at.off, 7);
     parse_bytes("a: \0\n", 5, false);
     assert_int_equal(errs.items[0].at.off, 3);
     parse("{\"a\": \"\xff\"}", true);
@@ -457,7 +464,7 @@ static void a_source_text_outlives_the_tree(void **state)
     struct src *src = conf_text_src(conf_get(root, "sql"));
     clean_up(NULL);
     struct err e = { 0 };
-    err_set_at(&e, ERR_SQL_NAME, (struct span){ src, 7, 1 }, "no");
+    err_set_at(&e, ERR_SQL_NAME, (struct span) { src, 7, 1 }, "no");
     errs_take(&errs, &e);
     assert_errors("f.yaml:2:10: error: no\n  2 |   SELECT x\n    |          ^\n");
     src_unref(src);

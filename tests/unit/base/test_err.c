@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <stdio.h>
@@ -23,7 +24,7 @@ static struct span span_of(const struct src *src, const char *word)
 {
     const char *p = strstr(src->text, word);
     assert_non_null(p);
-    return (struct span){ src, (uint32_t)(p - src->text), (uint32_t)strlen(word) };
+    return (struct span) { src, (uint32_t)(p - src->text), (uint32_t)strlen(word) };
 }
 
 static void assert_prints(const struct err *e, const char *expected)
@@ -42,7 +43,7 @@ static void first_error_stays(void **state)
     struct err e = { 0 };
     assert_int_equal(err_set(&e, ERR_IO, "could not open \"%s\"", "f"), -1);
     assert_int_equal(err_set(&e, ERR_MEMORY, "later"), -1);
-    assert_int_equal(err_set_at(&e, ERR_MEMORY, (struct span){ 0 }, "later"), -1);
+    assert_int_equal(err_set_at(&e, ERR_MEMORY, (struct span) { 0 }, "later"), -1);
     assert_int_equal(e.code, ERR_IO);
     assert_string_equal(e.text, "could not open \"f\"");
     assert_int_equal(err_set(NULL, ERR_IO, "nobody asked"), -1);
@@ -124,7 +125,7 @@ static void carets_count_characters(void **state)
                       "    |      ^^\n");
     src_unref(src);
     src = text_of("f", "\xc2\x9b[0m!"); /* a C1 control sequence must not reach the terminal */
-    e = (struct err){ 0 };
+    e = (struct err) { 0 };
     err_set_at(&e, ERR_SQL_NAME, span_of(src, "!"), "no");
     assert_prints(&e, "f:1:5: error: no\n  1 | ?[0m!\n    |     ^\n");
     src_unref(src);
@@ -145,17 +146,17 @@ static void empty_spans_get_one_caret(void **state)
     (void)state;
     struct src *src = text_of("f", "SELECT * FROM\n\n");
     struct err e = { 0 };
-    err_set_at(&e, ERR_SQL_SYNTAX, (struct span){ src, (uint32_t)src->len, 0 }, "expected a topic filter");
+    err_set_at(&e, ERR_SQL_SYNTAX, (struct span) { src, (uint32_t)src->len, 0 }, "expected a topic filter");
     assert_prints(&e, "f:1:14: error: expected a topic filter\n"
                       "  1 | SELECT * FROM\n"
                       "    |              ^\n");
-    e = (struct err){ 0 };
-    err_set_at(&e, ERR_SQL_SYNTAX, (struct span){ src, 7, 0 }, "no");
+    e = (struct err) { 0 };
+    err_set_at(&e, ERR_SQL_SYNTAX, (struct span) { src, 7, 0 }, "no");
     assert_prints(&e, "f:1:8: error: no\n  1 | SELECT * FROM\n    |        ^\n");
     src_unref(src);
     src = text_of("f", "");
-    e = (struct err){ 0 };
-    err_set_at(&e, ERR_SQL_SYNTAX, (struct span){ src, 0, 0 }, "no");
+    e = (struct err) { 0 };
+    err_set_at(&e, ERR_SQL_SYNTAX, (struct span) { src, 0, 0 }, "no");
     assert_prints(&e, "f:1:1: error: no\n  1 | \n    | ^\n");
     src_unref(src);
 }
@@ -165,7 +166,7 @@ static void spans_beyond_the_text_are_clipped(void **state)
     (void)state;
     struct src *src = text_of("f", "abc");
     struct err e = { 0 };
-    err_set_at(&e, ERR_SQL_SYNTAX, (struct span){ src, 1, UINT32_MAX }, "no");
+    err_set_at(&e, ERR_SQL_SYNTAX, (struct span) { src, 1, UINT32_MAX }, "no");
     assert_prints(&e, "f:1:2: error: no\n  1 | abc\n    |  ^^\n");
     e.at.off = UINT32_MAX;
     assert_prints(&e, "f:1:4: error: no\n  1 | abc\n    |    ^\n");
@@ -232,6 +233,7 @@ static void long_lines_are_cut_around_the_caret(void **state)
             assert_int_equal(strlen(strchr(caret, '^')), 4);
             bool cut = befores[i] + 4 + afters[j] > 120;
             assert_int_equal(strstr(line, "\xe2\x80\xa6") != NULL, cut);
+            assert_true(!cut || columns(line, strlen(line)) >= 6 + 119); /* no room is wasted */
         }
     }
 }
@@ -251,7 +253,7 @@ static void inner_exact_text_shows_the_file(void **state)
 {
     (void)state;
     struct src *file = text_of("r.yaml", "sql: |\n  SELECT *\n  FROM x y\n");
-    struct src *sql = src_new_inner("SELECT *\nFROM x y\n", 18, (struct span){ file, 9, 20 }, SRC_EXACT, 2);
+    struct src *sql = src_new_inner("SELECT *\nFROM x y\n", 18, (struct span) { file, 9, 20 }, SRC_EXACT, 2);
     struct err e = { 0 };
     err_set_at(&e, ERR_SQL_SYNTAX, span_of(sql, "x y"), "no");
     assert_prints(&e, "r.yaml:3:8: error: no\n  3 |   FROM x y\n    |        ^^^\n");
@@ -302,13 +304,32 @@ static void lists_count_and_keep_their_texts(void **state)
     errs_clear(&list);
 }
 
+static void lists_say_a_thing_once(void **state)
+{
+    (void)state;
+    struct src *src = src_new("f", "a b", 3);
+    struct errs list = { 0 };
+    errs_add(&list, SEV_ERROR, ERR_CONF_KEY, span_of(src, "b"), "unknown \"%s\"", "b");
+    err_hint(errs_add(&list, SEV_ERROR, ERR_CONF_KEY, span_of(src, "b"), "unknown \"%s\"", "b"), "Nobody sees this.");
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.errors, 1);
+    assert_string_equal(list.items[0].hint, "");
+    errs_add(&list, SEV_WARNING, ERR_CONF_KEY, span_of(src, "b"), "unknown \"b\"");
+    errs_add(&list, SEV_ERROR, ERR_CONF_KEY, span_of(src, "a"), "unknown \"b\"");
+    errs_add(&list, SEV_ERROR, ERR_CONF_KEY, span_of(src, "b"), "something else");
+    assert_int_equal(list.count, 4);
+    errs_clear(&list);
+    src_unref(src);
+}
+
 static void lists_are_bounded(void **state)
 {
     (void)state;
     struct errs list = { 0 };
     struct src *src = text_of("f", "abc");
     for (int i = 0; i < ERRS_MAX + 5; i++) {
-        struct err *e = errs_add(&list, i % 2 ? SEV_ERROR : SEV_WARNING, ERR_CONF_KEY, span_of(src, "b"), "n");
+        struct err *e =
+            errs_add(&list, i % 2 ? SEV_ERROR : SEV_WARNING, ERR_CONF_KEY, span_of(src, "b"), "n%zu", (size_t)i);
         assert_non_null(e);
         err_hint(e, "h");
     }
@@ -328,17 +349,17 @@ static void lists_sort_by_text_and_place(void **state)
 {
     (void)state;
     struct src *a = text_of("a", "sql: |\n  x y z\nend: \"1\\n2\"\n"), *b = text_of("b", "0123456789");
-    struct src *exact = src_new_inner("x y z\n", 6, (struct span){ a, 9, 6 }, SRC_EXACT, 2);
+    struct src *exact = src_new_inner("x y z\n", 6, (struct span) { a, 9, 6 }, SRC_EXACT, 2);
     struct src *inside = src_new_inner("1\n2", 3, span_of(a, "\"1"), SRC_INSIDE, 0);
     struct errs list = { 0 };
-    errs_add(&list, SEV_ERROR, ERR_IO, (struct span){ b, 5, 1 }, "b5");
-    errs_add(&list, SEV_ERROR, ERR_IO, (struct span){ inside, 2, 1 }, "in2");
-    errs_add(&list, SEV_ERROR, ERR_IO, (struct span){ exact, 4, 1 }, "z");
-    errs_add(&list, SEV_ERROR, ERR_IO, (struct span){ b, 1, 1 }, "b1");
-    errs_add(&list, SEV_ERROR, ERR_IO, (struct span){ inside, 0, 1 }, "in0");
-    errs_add(&list, SEV_ERROR, ERR_IO, (struct span){ exact, 0, 1 }, "x");
-    errs_add(&list, SEV_ERROR, ERR_IO, (struct span){ a, 16, 1 }, "end");
-    errs_add(&list, SEV_ERROR, ERR_IO, (struct span){ b, 1, 1 }, "b1 again");
+    errs_add(&list, SEV_ERROR, ERR_IO, (struct span) { b, 5, 1 }, "b5");
+    errs_add(&list, SEV_ERROR, ERR_IO, (struct span) { inside, 2, 1 }, "in2");
+    errs_add(&list, SEV_ERROR, ERR_IO, (struct span) { exact, 4, 1 }, "z");
+    errs_add(&list, SEV_ERROR, ERR_IO, (struct span) { b, 1, 1 }, "b1");
+    errs_add(&list, SEV_ERROR, ERR_IO, (struct span) { inside, 0, 1 }, "in0");
+    errs_add(&list, SEV_ERROR, ERR_IO, (struct span) { exact, 0, 1 }, "x");
+    errs_add(&list, SEV_ERROR, ERR_IO, (struct span) { a, 16, 1 }, "end");
+    errs_add(&list, SEV_ERROR, ERR_IO, (struct span) { b, 1, 1 }, "b1 again");
     errs_sort(&list);
     static const char *const order[] = { "b1", "b1 again", "b5", "x", "z", "end", "in0", "in2" };
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
@@ -372,6 +393,7 @@ int main(void)
         cmocka_unit_test(inner_text_that_does_not_map_shows_itself),
         cmocka_unit_test(lists_count_and_keep_their_texts),
         cmocka_unit_test(lists_are_bounded),
+        cmocka_unit_test(lists_say_a_thing_once),
         cmocka_unit_test(lists_sort_by_text_and_place),
     };
     return cmocka_run_group_tests_name("err", tests, NULL, NULL);

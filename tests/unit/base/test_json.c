@@ -474,7 +474,7 @@ static void assert_value(struct fixture *f, const char *text, const char *value,
 {
     const struct json_doc *d = parse(f, text);
     size_t len;
-    const char *s = json_string(d, 0, &f->arena, &len);
+    const char *s = json_text(d, 0, &f->arena, &len);
     assert_non_null(s);
     assert_int_equal(len, value_len);
     assert_memory_equal(s, value, len);
@@ -502,7 +502,7 @@ static void test_string_needs_arena(void **state)
     struct arena none;
     size_t len;
     arena_init(&none, 0);
-    assert_null(json_string(d, 0, &none, &len));
+    assert_null(json_text(d, 0, &none, &len));
     arena_clear(&none);
 }
 
@@ -805,7 +805,7 @@ static void test_write_appends(void **state)
 static void check_equal(struct fixture *f, const char *x, const char *y, double tol, bool expected)
 {
     const struct json_doc *a = parse(f, x), *b = parse(f, y);
-    if (json_equal(a, 0, b, 0, tol) != expected || json_equal(b, 0, a, 0, tol) != expected)
+    if (json_same(a, 0, b, 0, tol) != expected || json_same(b, 0, a, 0, tol) != expected)
         fail_msg("%s and %s", x, y);
 }
 
@@ -904,7 +904,7 @@ static void check_depth(struct fixture *f, size_t depth, const char *open, char 
     }
     assert_int_equal(d->tape->flags, 7);
     assert_int_equal(strlen(written(f, d, 0, JSON_STYLE_2016)), len);
-    assert_true(json_equal(d, 0, d, 0, 0));
+    assert_true(json_same(d, 0, d, 0, 0));
 }
 
 static void test_depth(void **state)
@@ -965,7 +965,7 @@ static void test_long_numbers(void **state)
         assert_non_null(d);
         assert_int_equal(d->tape->flags, 7); /* copied untouched */
         assert_string_equal(written(f, d, 0, JSON_STYLE_2016), text);
-        assert_true(json_equal(d, 0, d, 0, 0));
+        assert_true(json_same(d, 0, d, 0, 0));
     }
     free(digits);
     free(text);
@@ -1096,7 +1096,7 @@ static void test_random_values_survive(void **state)
         for (enum json_style style = JSON_STYLE_2015; style <= JSON_STYLE_AS_IS; style++) {
             const char *out = written(f, d, 0, style);
             const struct json_doc *again = parse(f, out);
-            if (!json_equal(d, 0, again, 0, 0) || !(again->tape->flags & 1u << style))
+            if (!json_same(d, 0, again, 0, 0) || !(again->tape->flags & 1u << style))
                 fail_msg("%s: %s", text.p, out);
         }
     }

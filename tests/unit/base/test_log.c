@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <pthread.h>
@@ -60,7 +61,7 @@ static void a_line_for_a_person(void **state)
     (void)state;
     log_setup(pipe_fds[1], LOG_LEVEL_INFO, LOG_FORM_PERSON);
     log_event(LOG_LEVEL_WARN,
-              (const char *[]){ "source", "mqtt", "gone", NULL, "reason", "Connection refused", "empty", "", NULL },
+              (const char *[]) { "source", "mqtt", "gone", NULL, "reason", "Connection refused", "empty", "", NULL },
               "broker %s is not reachable, trying again in %d s", "127.0.0.1:1883", 2);
     assert_matches("^[0-9]{2}:[0-9]{2}:[0-9]{2} WARN  broker 127\\.0\\.0\\.1:1883 is not reachable, trying again in 2 s"
                    "  source=mqtt reason=\"Connection refused\" empty=\"\"\n$");
@@ -74,9 +75,11 @@ static void a_line_of_json(void **state)
 {
     (void)state;
     log_setup(pipe_fds[1], LOG_LEVEL_DEBUG, LOG_FORM_JSON);
-    log_event(LOG_LEVEL_DEBUG, (const char *[]){ "rule", "a\"b", "gone", NULL, "path", "c\\d", NULL }, "tab\there %d", 1);
-    assert_matches("^\\{\"timestamp\":\"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}\","
-                   "\"logLevel\":\"DEBUG\",\"message\":\"tab\\\\there 1\",\"rule\":\"a\\\\\"b\",\"path\":\"c\\\\\\\\d\"\\}\n$");
+    log_event(LOG_LEVEL_DEBUG, (const char *[]) { "rule", "a\"b", "gone", NULL, "path", "c\\d", NULL }, "tab\there %d",
+              1);
+    assert_matches(
+        "^\\{\"timestamp\":\"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}\","
+        "\"logLevel\":\"DEBUG\",\"message\":\"tab\\\\there 1\",\"rule\":\"a\\\\\"b\",\"path\":\"c\\\\\\\\d\"\\}\n$");
 }
 
 static void auto_is_json_on_a_pipe(void **state)
@@ -136,7 +139,7 @@ static void long_texts_are_cut(void **state)
     for (size_t i = 0; i + 2 < sizeof(big); i += 2)
         memcpy(big + i, "\xc3\xa4", 3);
     log_setup(pipe_fds[1], LOG_LEVEL_INFO, LOG_FORM_JSON);
-    log_event(LOG_LEVEL_INFO, (const char *[]){ "x", big + 2, "y", big, NULL }, "a%s", big);
+    log_event(LOG_LEVEL_INFO, (const char *[]) { "x", big + 2, "y", big, NULL }, "a%s", big);
     const char *line = logged();
     assert_in_range(strlen(line), 3 * 4096, 3 * 4096 + 200);
     assert_non_null(strstr(line, "\xc3\xa4\xe2\x80\xa6\",\"x\":\"")); /* cut at a character */
@@ -164,10 +167,10 @@ static void errors_come_with_their_place(void **state)
     (void)state;
     struct src *src = src_new("r.yaml", "a\nbcd", 5);
     struct err e = { 0 };
-    err_set_at(&e, ERR_SQL_NAME, (struct span){ src, 3, 1 }, "unknown %s", "c");
+    err_set_at(&e, ERR_SQL_NAME, (struct span) { src, 3, 1 }, "unknown %s", "c");
     err_hint(&e, "See d.");
     log_setup(pipe_fds[1], LOG_LEVEL_INFO, LOG_FORM_PERSON);
-    log_err(LOG_LEVEL_ERROR, (const char *[]){ "rule", "r", NULL }, &e);
+    log_err(LOG_LEVEL_ERROR, (const char *[]) { "rule", "r", NULL }, &e);
     assert_matches(" ERROR unknown c  rule=r code=sql_name at=r.yaml:2:2 hint=\"See d\\.\"\n$");
     e.at.src = NULL;
     e.hint[0] = '\0';
@@ -181,7 +184,7 @@ enum { THREADS = 4, LINES = 50 };
 static void *log_lines(void *arg)
 {
     for (int i = 0; i < LINES; i++)
-        log_event(LOG_LEVEL_INFO, (const char *[]){ "thread", arg, NULL }, "0123456789012345678901234567890123456789");
+        log_event(LOG_LEVEL_INFO, (const char *[]) { "thread", arg, NULL }, "0123456789012345678901234567890123456789");
     return NULL;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <stdio.h>
@@ -28,7 +29,8 @@ static const struct opt table[] = {
     { "count", OPT_INT, offsetof(struct thing, count), .def = "3", .min = 1, .max = 10, .help = "how many" },
     { "plain", OPT_INT, offsetof(struct thing, plain), .help = "any number" },
     { "wait", OPT_DURATION, offsetof(struct thing, wait_ms), .def = "1500ms", .max = 3600000, .help = "time to wait" },
-    { "size", OPT_SIZE, offsetof(struct thing, size_bytes), .def = "64k", .min = 1024, .max = INT64_MAX, .help = "room" },
+    { "size", OPT_SIZE, offsetof(struct thing, size_bytes), .def = "64k", .min = 1024, .max = INT64_MAX,
+      .help = "room" },
     { "on", OPT_BOOL, offsetof(struct thing, on), .def = "true", .help = "whether" },
     { "mode", OPT_CHOICE, offsetof(struct thing, mode), .def = "replace", .choices = modes, .help = "what to do" },
     { "topic", OPT_TEMPLATE, offsetof(struct thing, topic), .help = "where to" },
@@ -92,9 +94,10 @@ static void fills_defaults(void **state)
 static void reads_every_type(void **state)
 {
     (void)state;
-    assert_int_equal(read_options("path: \"${env:X}\"\nname: 5\ncount: \"7\"\nplain: 9223372036854775807\nwait: 2m\n"
-                                  "size: 3M\non: false\nmode: skip\ntopic: a/${b}\nextra: [1, {x: y}]\nroleArn: [any]\n"),
-                     0);
+    assert_int_equal(
+        read_options("path: \"${env:X}\"\nname: 5\ncount: \"7\"\nplain: 9223372036854775807\nwait: 2m\n"
+                     "size: 3M\non: false\nmode: skip\ntopic: a/${b}\nextra: [1, {x: y}]\nroleArn: [any]\n"),
+        0);
     assert_string_equal(thing.path, "${env:X}");
     assert_string_equal(thing.name, "5");
     assert_int_equal(thing.count, 7);
@@ -139,6 +142,7 @@ static void durations_and_sizes(void **state)
     assert_int_equal(read_options("{path: p, size: 8589934591G}"), 0);
     assert_true(thing.size_bytes == INT64_C(8589934591) << 30);
     assert_int_equal(read_options("{path: p, size: 8589934592G}"), -1);
+    assert_int_equal(read_options("{path: p, size: 17179869185G}"), -1); /* 2^64 + 2^30 */
 }
 
 static void reports_everything_that_is_wrong(void **state)
@@ -225,7 +229,7 @@ static void options_that_are_no_map(void **state)
     (void)state;
     assert_errors("[a]", "f.yaml:1:1: error: the options of file must be a map, not a list\n  1 | [a]\n    | ^^^\n");
     clean_up(NULL);
-    assert_int_equal(opt_read(table, ROWS, NULL, "file", (struct span){ 0 }, &thing, &errs), -1);
+    assert_int_equal(opt_read(table, ROWS, NULL, "file", (struct span) { 0 }, &thing, &errs), -1);
     assert_int_equal(errs.errors, 1);
     assert_int_equal(errs.items[0].code, ERR_CONF_MISSING);
     assert_int_equal(thing.count, 3);
@@ -234,7 +238,7 @@ static void options_that_are_no_map(void **state)
 static void no_options_at_all(void **state)
 {
     (void)state;
-    assert_int_equal(opt_read(NULL, 0, NULL, "x", (struct span){ 0 }, NULL, &errs), 0);
+    assert_int_equal(opt_read(NULL, 0, NULL, "x", (struct span) { 0 }, NULL, &errs), 0);
     assert_int_equal(read_options("path: p"), 0);
     assert_int_equal(opt_read(NULL, 0, root, "x", root->at, NULL, &errs), -1);
 }
@@ -245,18 +249,17 @@ static void help_is_made_from_the_rows(void **state)
     struct buf out;
     buf_init(&out, 1 << 16);
     opt_help(table, ROWS, &out);
-    assert_string_equal(out.p,
-                        "  path     text                 file to append to (required)\n"
-                        "  name     text                 name (default x y)\n"
-                        "  count    number               how many (default 3, 1 to 10)\n"
-                        "  plain    number               any number\n"
-                        "  wait     duration             time to wait (default 1500ms, 0 to 1h)\n"
-                        "  size     size                 room (default 64k, at least 1k)\n"
-                        "  on       true|false           whether (default true)\n"
-                        "  mode     append|replace|skip  what to do (default replace)\n"
-                        "  topic    template             where to\n"
-                        "  extra    structure            more\n"
-                        "  roleArn  text                 for AWS (accepted and ignored)\n");
+    assert_string_equal(out.p, "  path     text                 file to append to (required)\n"
+                               "  name     text                 name (default x y)\n"
+                               "  count    number               how many (default 3, 1 to 10)\n"
+                               "  plain    number               any number\n"
+                               "  wait     duration             time to wait (default 1500ms, 0 to 1h)\n"
+                               "  size     size                 room (default 64k, at least 1k)\n"
+                               "  on       true|false           whether (default true)\n"
+                               "  mode     append|replace|skip  what to do (default replace)\n"
+                               "  topic    template             where to\n"
+                               "  extra    structure            more\n"
+                               "  roleArn  text                 for AWS (accepted and ignored)\n");
     buf_clear(&out);
 }
 
@@ -265,10 +268,10 @@ static void help_is_made_from_the_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(fills_defaults),        TEST(reads_every_type),       TEST(null_counts_as_absent),
-        TEST(durations_and_sizes),   TEST(ranges_in_their_units),  TEST(reports_everything_that_is_wrong),
-        TEST(texts_hold_no_nul),     TEST(options_that_are_no_map), TEST(a_wrong_value_is_not_repeated),
-        TEST(no_options_at_all),     TEST(help_is_made_from_the_rows),
+        TEST(fills_defaults),      TEST(reads_every_type),           TEST(null_counts_as_absent),
+        TEST(durations_and_sizes), TEST(ranges_in_their_units),      TEST(reports_everything_that_is_wrong),
+        TEST(texts_hold_no_nul),   TEST(options_that_are_no_map),    TEST(a_wrong_value_is_not_repeated),
+        TEST(no_options_at_all),   TEST(help_is_made_from_the_rows),
     };
     return cmocka_run_group_tests_name("opt", tests, NULL, NULL);
 }

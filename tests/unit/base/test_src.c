@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <string.h>
@@ -42,7 +43,7 @@ static void inner_text_keeps_the_outer_one(void **state)
 {
     (void)state;
     struct src *file = text_of("a: b\n");
-    struct src *inner = src_new_inner("b", 1, (struct span){ file, 3, 1 }, SRC_EXACT, 0);
+    struct src *inner = src_new_inner("b", 1, (struct span) { file, 3, 1 }, SRC_EXACT, 0);
     assert_int_equal(file->refs, 2);
     src_unref(file);
     assert_string_equal(inner->name, "f");
@@ -103,7 +104,7 @@ static void exact_fit_moves_lines_and_columns(void **state)
     struct src *file = text_of("name: x\nsql: |\n  one\n\n    two\n  three\nnext: 1\n");
     /* the block begins at "one", offset 17 */
     const char *sql = "one\n\n  two\nthree\n";
-    struct src *inner = src_new_inner(sql, strlen(sql), (struct span){ file, 17, 24 }, SRC_EXACT, 2);
+    struct src *inner = src_new_inner(sql, strlen(sql), (struct span) { file, 17, 24 }, SRC_EXACT, 2);
     assert_place(inner, 0, 3, 3);
     assert_place(inner, 2, 3, 5);
     assert_place(inner, 4, 4, 1);  /* the blank line has no indentation in the file */
@@ -120,8 +121,8 @@ static void exact_fit_nests(void **state)
 {
     (void)state;
     struct src *file = text_of("k: 'abc def'\n");
-    struct src *mid = src_new_inner("abc def", 7, (struct span){ file, 4, 7 }, SRC_EXACT, 0);
-    struct src *in = src_new_inner("def", 3, (struct span){ mid, 4, 3 }, SRC_EXACT, 0);
+    struct src *mid = src_new_inner("abc def", 7, (struct span) { file, 4, 7 }, SRC_EXACT, 0);
+    struct src *in = src_new_inner("def", 3, (struct span) { mid, 4, 3 }, SRC_EXACT, 0);
     assert_place(in, 1, 1, 10);
     assert_ptr_equal(src_place_of(in, 1).src, file);
     src_unref(file);
@@ -133,7 +134,7 @@ static void exact_fit_survives_a_short_outer_text(void **state)
 {
     (void)state;
     struct src *file = text_of("a: b");
-    struct src *inner = src_new_inner("b\nc\nd", 5, (struct span){ file, 3, 1 }, SRC_EXACT, 2);
+    struct src *inner = src_new_inner("b\nc\nd", 5, (struct span) { file, 3, 1 }, SRC_EXACT, 2);
     assert_place(inner, 4, 1, 5);
     src_unref(inner);
     src_unref(file);
@@ -143,7 +144,7 @@ static void inside_stays_in_the_inner_text(void **state)
 {
     (void)state;
     struct src *file = text_of("\n\nk: \"a\\nb\"\n");
-    struct src *inner = src_new_inner("a\nb", 3, (struct span){ file, 5, 6 }, SRC_INSIDE, 0);
+    struct src *inner = src_new_inner("a\nb", 3, (struct span) { file, 5, 6 }, SRC_INSIDE, 0);
     assert_place(inner, 2, 2, 1);
     assert_ptr_equal(src_place_of(inner, 2).src, inner);
     struct span out = src_outermost(inner, 2);
@@ -156,7 +157,7 @@ static void inside_stays_in_the_inner_text(void **state)
 static void inner_without_outer_stands_alone(void **state)
 {
     (void)state;
-    struct src *inner = src_new_inner("abc", 3, (struct span){ 0 }, SRC_INSIDE, 0);
+    struct src *inner = src_new_inner("abc", 3, (struct span) { 0 }, SRC_INSIDE, 0);
     assert_int_equal(inner->fit, SRC_ALONE);
     assert_place(inner, 1, 1, 2);
     src_unref(inner);
@@ -166,7 +167,7 @@ static void outermost_of_exact(void **state)
 {
     (void)state;
     struct src *file = text_of("k: |\n  a\n  b\n");
-    struct src *inner = src_new_inner("a\nb\n", 4, (struct span){ file, 7, 6 }, SRC_EXACT, 2);
+    struct src *inner = src_new_inner("a\nb\n", 4, (struct span) { file, 7, 6 }, SRC_EXACT, 2);
     assert_int_equal(src_outermost(inner, 2).off, 11);
     assert_int_equal(src_outermost(file, 4).off, 4);
     src_unref(inner);

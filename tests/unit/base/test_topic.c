@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <string.h>
@@ -66,34 +67,20 @@ static void matches(void **state)
 {
     (void)state;
     static const struct match rows[] = {
-        { "a/b", "a/b", true },
-        { "a/b", "a/c", false },
-        { "a/b", "a", false },
-        { "a", "a/b", false },
-        { "a/b", "a/bc", false },
-        { "+", "a", true },
-        { "+", "a/b", false },
-        { "+/b", "a/b", true },
-        { "a/+", "a/", true },
-        { "a/+", "a", false },
-        { "+/+", "/", true },
-        { "/+", "/a", true },
-        { "+", "/a", false },
-        { "#", "a", true },
-        { "#", "/", true },
-        { "#", "a/b/c", true },
-        { "a/#", "a/b", true },
-        { "a/#", "a/b/c", true },
-        { "a/#", "a/", true },
-        { "a/#", "a", false }, /* the deviation */
-        { "a/+/#", "a/b", false },
-        { "a/+/#", "a/b/", true },
-        { "#", "$SYS/x", false },
-        { "+/x", "$SYS/x", false },
-        { "$SYS/#", "$SYS/x", true },
-        { "$SYS/+", "$SYS/x", true },
-        { "a/+", "a/$x", true },
-        { "$aws/things/+/shadow/update", "$aws/things/t1/shadow/update", true },
+        { "a/b", "a/b", true },       { "a/b", "a/c", false },
+        { "a/b", "a", false },        { "a", "a/b", false },
+        { "a/b", "a/bc", false },     { "+", "a", true },
+        { "+", "a/b", false },        { "+/b", "a/b", true },
+        { "a/+", "a/", true },        { "a/+", "a", false },
+        { "+/+", "/", true },         { "/+", "/a", true },
+        { "+", "/a", false },         { "#", "a", true },
+        { "#", "/", true },           { "#", "a/b/c", true },
+        { "a/#", "a/b", true },       { "a/#", "a/b/c", true },
+        { "a/#", "a/", true },        { "a/#", "a", false }, /* the deviation */
+        { "a/+/#", "a/b", false },    { "a/+/#", "a/b/", true },
+        { "#", "$SYS/x", false },     { "+/x", "$SYS/x", false },
+        { "$SYS/#", "$SYS/x", true }, { "$SYS/+", "$SYS/x", true },
+        { "a/+", "a/$x", true },      { "$aws/things/+/shadow/update", "$aws/things/t1/shadow/update", true },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct match *m = &rows[i];
@@ -266,14 +253,10 @@ static void splits_basic_ingest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(checks_names),
-        cmocka_unit_test(checks_filters),
-        cmocka_unit_test(matches),
-        cmocka_unit_test(overlaps),
-        cmocka_unit_test(covers_all_topics),
-        cmocka_unit_test(overlap_and_cover_follow_the_definition),
-        cmocka_unit_test(finds_levels),
-        cmocka_unit_test(splits_basic_ingest),
+        cmocka_unit_test(checks_names),      cmocka_unit_test(checks_filters),
+        cmocka_unit_test(matches),           cmocka_unit_test(overlaps),
+        cmocka_unit_test(covers_all_topics), cmocka_unit_test(overlap_and_cover_follow_the_definition),
+        cmocka_unit_test(finds_levels),      cmocka_unit_test(splits_basic_ingest),
     };
     return cmocka_run_group_tests_name("topic", tests, NULL, NULL);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <string.h>
@@ -74,7 +75,10 @@ static void counts_and_steps(void **state)
     assert_int_equal(utf8_count(s, sizeof(s) - 1), 5);
     for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++)
         assert_int_equal(utf8_offset(s, sizeof(s) - 1, i), offsets[i]);
-    assert_int_equal(utf8_count("\xff\x80" "a", 3), 3);
+    assert_int_equal(utf8_count("\xff\x80"
+                                "a",
+                                3),
+                     3);
     assert_int_equal(utf8_count("", 0), 0);
 }
 
