@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* file: lines appended to files (NDJSON, if the outputs are JSON).
  *
- * All rules that write files share one lane, so one thread writes them all. It keeps up to FILE_OPEN_MAX files open. Relative paths
- * are relative to the working directory of the service.
+ * All rules that write files share one lane, so one thread writes them all. It keeps up to FILE_OPEN_MAX files open.
+ * Relative paths are relative to the working directory of the service.
  *
  * Items of one file are written in order, and one that has to wait holds up those after it. */
 #include "actions/act_file_int.h"
@@ -171,7 +171,7 @@ static void *file_target_open(const struct conf *conf, const struct act_env *env
     if (t)
         t->env = env;
     else
-        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span){ 0 }, "not enough memory");
+        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span) { 0 }, "not enough memory");
     return t;
 }
 
@@ -261,7 +261,7 @@ static void write_group(struct file_lane *l, struct item_group group, const char
     for (size_t i = 0; i < done; i++)
         item_done(group.items[i]);
     if (rc != 0)
-        fail_items(a, (struct item_group){ group.items + done, group.count - done }, path, rc);
+        fail_items(a, (struct item_group) { group.items + done, group.count - done }, path, rc);
 }
 
 static void send_group(struct file_lane *l, struct item_group group)

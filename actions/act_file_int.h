@@ -13,12 +13,12 @@
 
 enum file_verdict { FILE_LATER, FILE_MISCONFIGURED, FILE_REJECTED };
 
-/* What a failure (an errno value or APPEND_NOT_REGULAR) means. by_message: the path comes out of a template, so a path that
- * cannot be used is the message's fault. */
+/* What a failure (an errno value or APPEND_NOT_REGULAR) means. by_message: the path comes out of a template, so a
+ * path that cannot be used is the message's fault. */
 enum file_verdict file_verdict_of(int failure, bool by_message);
 
-/* A usable rendered path. The first constant_len bytes were written by the author of the rule; only they may begin with `/` or
- * hold a `..` segment. ERR_TEMPLATE. */
+/* A usable rendered path. The first constant_len bytes were written by the author of the rule; only they may begin
+ * with `/` or hold a `..` segment. ERR_TEMPLATE. */
 int file_path_check(const struct act_text *path, size_t constant_len, struct err *e) MUST_CHECK;
 
 #endif

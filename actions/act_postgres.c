@@ -3,14 +3,15 @@
  *
  *     items ─► groups (one action, one table) ─► windows (16 MB) ─► runs (one statement each) ─► COPY or INSERT
  *
- * `struct pg_target` and `struct pg_act` are configuration, unchanged after opening. `struct pg_lane` has the connection and is
- * owned by its thread.
+ * `struct pg_target` and `struct pg_act` are configuration, unchanged after opening. `struct pg_lane` has the
+ * connection and is owned by its thread.
  *
- * Groups are independent of each other: there is no order between actions, nor between tables. Inside a group everything goes in the
- * order of the send, and what has to wait holds up what comes after it. A failure of the connection holds up all groups.
+ * Groups are independent of each other: there is no order between actions, nor between tables. Inside a group
+ * everything goes in the order of the send, and what has to wait holds up what comes after it. A failure of the
+ * connection holds up all groups.
  *
- * What the author of a rule wrote can be repaired, so a constant table that does not exist means LATER. What a message
- * chose cannot: if the table's name comes out of a template, its items are rejected. */
+ * What the author of a rule wrote can be repaired, so a constant table that does not exist means LATER. What a
+ * message chose cannot: if the table's name comes out of a template, its items are rejected. */
 #include "actions/actions_int.h"
 
 #include <stdlib.h>
@@ -27,8 +28,8 @@
 
 #define WINDOW_BYTES ((size_t)16 << 20) /* rows made at a time; a statement is no larger, but for a single row */
 #define KEEP_BYTES   ((size_t)1 << 20)  /* of buffers, from one send to the next */
-#define REFRESH_MS   5000               /* what is known of a table is asked again before older knowledge rejects a row */
-#define KEY_MAX      32                 /* columns of an index */
+#define REFRESH_MS   5000 /* what is known of a table is asked again before older knowledge rejects a row */
+#define KEY_MAX      32   /* columns of an index */
 
 /* --- target --- */
 
@@ -41,8 +42,8 @@ static const struct opt target_options[] = {
       .help = "connection string of libpq: \"host=… dbname=… user=…\" or postgresql://…" },
     { "connectTimeout", OPT_DURATION, offsetof(struct pg_target, settings.connect_timeout_ms), .def = "10s", .min = 100,
       .max = 300000, .help = "longest time to connect, over all hosts of the conninfo" },
-    { "statementTimeout", OPT_DURATION, offsetof(struct pg_target, settings.statement_timeout_ms), .def = "30s", .min = 100,
-      .max = 3600000, .help = "longest time for a batch, also statement_timeout of the session" },
+    { "statementTimeout", OPT_DURATION, offsetof(struct pg_target, settings.statement_timeout_ms), .def = "30s",
+      .min = 100, .max = 3600000, .help = "longest time for a batch, also statement_timeout of the session" },
     { "applicationName", OPT_TEXT, offsetof(struct pg_target, settings.application_name),
       .help = "shown in pg_stat_activity; else the conninfo's or the service's name" },
 };
@@ -57,7 +58,7 @@ static void pg_target_close(void *target)
 
 static void *pg_target_open(const struct conf *conf, const struct act_env *env, struct errs *errs)
 {
-    struct span at = conf ? conf->at : (struct span){ 0 };
+    struct span at = conf ? conf->at : (struct span) { 0 };
     struct pg_target *t = calloc(1, sizeof(*t));
     if (!t) {
         errs_add(errs, SEV_ERROR, ERR_MEMORY, at, "not enough memory");
@@ -88,7 +89,7 @@ struct column_conf {
 
 struct pg_act {
     const struct conf *table, *schema, *columns_conf, *key_conf;
-    int conflict; /* enum pg_conflict */
+    int conflict;                /* enum pg_conflict */
     int table_text, schema_text; /* schema_text -1: none */
     size_t table_constant;       /* leading bytes of the table's text that no message can change */
     bool is_constant;            /* table and schema are the same for every message */
@@ -141,7 +142,7 @@ static int open_column(struct pg_act *a, const struct conf *name, const struct c
     if (value->kind != CONF_SCALAR || conf_is_null(value))
         return refuse(errs, ERR_CONF_TYPE, value->at, "a column needs a text or a template such as \"${temperature}\"");
     int text = host->template_add(host, value, errs);
-    a->columns[a->column_count++] = (struct column_conf){ name, text };
+    a->columns[a->column_count++] = (struct column_conf) { name, text };
     return text < 0 ? -1 : rc;
 }
 
@@ -201,7 +202,8 @@ static int open_keys(struct pg_act *a, struct span at, struct errs *errs)
     if (!c)
         return 0;
     if (a->conflict == PG_CONFLICT_ERROR)
-        return refuse(errs, ERR_CONF_VALUE, c->at, "\"key\" has no meaning without \"onConflict: ignore\" or \"update\"");
+        return refuse(errs, ERR_CONF_VALUE, c->at,
+                      "\"key\" has no meaning without \"onConflict: ignore\" or \"update\"");
     if (c->kind != CONF_LIST || c->count == 0)
         return refuse(errs, ERR_CONF_TYPE, c->at, "\"key\" must be a list of columns");
     if (c->count > KEY_MAX)
@@ -220,7 +222,7 @@ static int check_constant_names(const struct pg_act *a, struct errs *errs)
     const struct act_text table = { .p = a->table->text, .len = a->table->len };
     struct act_text schema = { 0 };
     if (a->schema)
-        schema = (struct act_text){ .p = a->schema->text, .len = a->schema->len };
+        schema = (struct act_text) { .p = a->schema->text, .len = a->schema->len };
     if (!a->is_constant || pg_name_split(&name, a->schema ? &schema : NULL, &table, a->table_constant, &e) == 0)
         return 0;
     e.code = ERR_CONF_VALUE;
@@ -459,10 +461,11 @@ static int fill_window(struct writing *w, size_t *next, struct pg_failure *f)
 /* --- from rows to statements --- */
 
 /* An INSERT casts to the types that the columns had when they were looked up; COPY leaves that to the server. */
-static int write_statement(void *ctx, const struct pg_run *run, const struct pg_row *rows, size_t count, struct pg_failure *f)
+static int write_statement(void *ctx, const struct pg_run *run, const struct pg_row *rows, size_t count,
+                           struct pg_failure *f)
 {
     struct writing *w = ctx;
-    if (run->conflict == PG_CONFLICT_ERROR)
+    if (run->conflict == PG_CONFLICT_ERROR && w->table->takes_copy)
         return pg_copy_rows(&w->lane->statement, run, rows, count, f);
     int rc = pg_unnest_rows(&w->lane->statement, run, rows, count, f);
     if (rc < 0 && f->verdict == PG_REJECTED && is_outdated(w))
@@ -508,8 +511,8 @@ static enum pg_verdict group_verdict(const struct pg_act *a, enum pg_verdict ver
     return verdict == PG_MISCONFIGURED && !a->is_constant ? PG_REJECTED : verdict;
 }
 
-/* Write a group of items, once more if the table turns out to have changed since it was looked up. -1 with f: some have no
- * result yet. */
+/* Write a group of items, once more if the table turns out to have changed since it was looked up. -1 with f: some
+ * have no result yet. */
 static int send_group(struct pg_lane *l, struct item_group group, struct pg_failure *f)
 {
     const struct act_item *first = group.items[0];

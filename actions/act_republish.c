@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* republish: the output as a message on a broker, by default that of the first mqtt source.
  *
- * `struct republish_target` is configuration, unchanged after opening. `struct republish_lane` has the connection and is
- * owned by its thread. A lane publishes in the order of the items. QoS 1 is done when the broker has acknowledged it, QoS 0
- * when it has left.
+ * `struct republish_target` is configuration, unchanged after opening. `struct republish_lane` has the connection
+ * and is owned by its thread. A lane publishes in the order of the items. QoS 1 is done when the broker has
+ * acknowledged it, QoS 0 when it has left.
  *
- * A refusal that permissions can repair means LATER if the rule names the topic itself. Was it the message that chose the topic, the item is
- * rejected: what a message chose nobody can repair, and it must not hold up the others.
+ * A refusal that permissions can repair means LATER if the rule names the topic itself. Was it the message that
+ * chose the topic, the item is rejected: what a message chose nobody can repair, and it must not hold up the others.
  *
- * Some brokers answer what they do not like by ending the connection, all of them with MQTT 3.1.1. If a broker ends it in the middle
- * of a batch and takes the next connection, the rest goes one by one, and an item with which the connection ends twice is
- * rejected. Without that, one such message would stop its target for ever. */
+ * Some brokers answer what they do not like by ending the connection, all of them with MQTT 3.1.1. If a broker ends
+ * it in the middle of a batch and takes the next connection, the rest goes one by one, and an item with which the
+ * connection ends twice is rejected. Without that, one such message would stop its target for ever. */
 #include "actions/actions_int.h"
 
 #include <stdio.h>
@@ -23,10 +23,10 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 
-#define BATCH_MAX       500
-#define ARENA_MAX       ((size_t)256 << 20) /* correlation data and lists of a batch's messages */
-#define TRIES_ALONE     2
-#define LOOP_SAY_MS     10000u
+#define BATCH_MAX        500
+#define ARENA_MAX        ((size_t)256 << 20) /* correlation data and lists of a batch's messages */
+#define TRIES_ALONE      2
+#define LOOP_SAY_MS      10000u
 #define REASON_TOPIC_MAX 80 /* bytes of a topic in a reason */
 
 /* --- target --- */
@@ -37,8 +37,8 @@ struct republish_target {
     const struct act_env *env;
 };
 
-/* Two connections that share a client id would end each other's for ever, so each target of the process gets one of its own. Only
- * the main thread opens targets. */
+/* Two connections that share a client id would end each other's for ever, so each target of the process gets one of
+ * its own. Only the main thread opens targets. */
 static unsigned targets_opened;
 
 static void target_close(void *target)
@@ -54,7 +54,8 @@ static void target_close(void *target)
 static char *make_client_id(const char *base)
 {
     char *id = NULL;
-    int n = ++targets_opened > 1 ? asprintf(&id, "%s-republish-%u", base, targets_opened) : asprintf(&id, "%s-republish", base);
+    int n = ++targets_opened > 1 ? asprintf(&id, "%s-republish-%u", base, targets_opened)
+                                 : asprintf(&id, "%s-republish", base);
     return n < 0 ? NULL : id;
 }
 
@@ -69,7 +70,7 @@ static void *target_open(const struct conf *conf, const struct act_env *env, str
         return t;
     }
     if (rc == 0)
-        errs_add(errs, SEV_ERROR, ERR_MEMORY, conf ? conf->at : (struct span){ 0 }, "not enough memory");
+        errs_add(errs, SEV_ERROR, ERR_MEMORY, conf ? conf->at : (struct span) { 0 }, "not enough memory");
     target_close(t);
     return NULL;
 }
@@ -208,7 +209,7 @@ static int publish_alone(struct republish_lane *l, size_t i, bool *ended, struct
 {
     *ended = false;
     for (int tries = 0; tries < TRIES_ALONE; tries++) {
-        *e = (struct err){ 0 };
+        *e = (struct err) { 0 };
         if (connect_if_needed(l, e) < 0)
             return -1;
         if (mqtt_client_publish(l->client, &l->pubs[i], 1, e) == 0)
@@ -237,10 +238,8 @@ static int publish_rest_singly(struct republish_lane *l, struct err *e)
     return 0;
 }
 
-static int republish_send(void *lane, struct act_item *const *items, size_t count, struct err *e)
+static int send_batch(struct republish_lane *l, struct act_item *const *items, size_t count, struct err *e)
 {
-    struct republish_lane *l = lane;
-    items_start(items, count);
     if (prepare(l, items, count, e) < 0)
         return -1;
     if (l->count == 0)
@@ -251,6 +250,15 @@ static int republish_send(void *lane, struct act_item *const *items, size_t coun
     settle(l, 0, l->count);
     if (rc < 0 && mqtt_client_was_ended_by_broker(l->client))
         rc = publish_rest_singly(l, e);
+    return rc;
+}
+
+static int republish_send(void *lane, struct act_item *const *items, size_t count, struct err *e)
+{
+    int rc = 0;
+    items_start(items, count);
+    for (size_t done = 0; done < count && rc == 0; done += BATCH_MAX)
+        rc = send_batch(lane, items + done, count - done < BATCH_MAX ? count - done : BATCH_MAX, e);
     return rc;
 }
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stdout: lines on standard output, for looking at a rule at work and for pipes.
  *
- * A reader that stands still must not hold the thread: before each write poll(2) says whether there is room, and no write is longer
- * than PIPE_BUF, which a pipe with room takes without waiting. When the time is up in the middle of a line, its rest is kept and
- * written first next time, so a reader never sees half a line; that line's item comes again whole.
+ * A reader that stands still must not hold the thread: before each write poll(2) says whether there is room, and no
+ * write is longer than PIPE_BUF, which a pipe with room takes without waiting. When the time is up in the middle of a
+ * line, the line is kept and finished first next time, so a reader never sees half a line. Its item is LATER until
+ * then; when it comes again, it is known by its bytes and done without being written twice.
  *
- * A reader that has gone (EPIPE) breaks the lane: what is left stays with the flow, which will tell. The program ignores
- * SIGPIPE. */
+ * A reader that has gone (EPIPE) breaks the lane: what is left stays with the flow, which will tell. The program
+ * ignores SIGPIPE. */
 #include "actions/actions_int.h"
 
 #include <errno.h>
@@ -20,8 +21,8 @@
 #include "engine/base/clock.h"
 #include "engine/base/opt.h"
 
-#define WAIT_MS  5000 /* longest time a send waits for the reader */
-#define REST_MAX ((size_t)256 << 20)
+#define WAIT_MS        5000 /* longest time a send waits for the reader */
+#define LINE_MAX_BYTES ((size_t)256 << 20)
 
 struct stdout_target {
     const struct clock *clock;
@@ -29,7 +30,8 @@ struct stdout_target {
 
 struct stdout_lane {
     const struct clock *clock;
-    struct buf rest; /* of a line that was begun */
+    struct buf line;  /* that was begun in an earlier send; empty: none */
+    size_t line_done; /* bytes of it that are out */
     uint64_t deadline_ms;
 };
 
@@ -40,7 +42,7 @@ static void *stdout_target_open(const struct conf *conf, const struct act_env *e
     if (t)
         t->clock = env->clock;
     else
-        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span){ 0 }, "not enough memory");
+        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span) { 0 }, "not enough memory");
     return t;
 }
 
@@ -76,7 +78,7 @@ static void *stdout_lane_open(void *target, struct err *e)
         return NULL;
     }
     l->clock = ((struct stdout_target *)target)->clock;
-    buf_init(&l->rest, REST_MAX);
+    buf_init(&l->line, LINE_MAX_BYTES);
     return l;
 }
 
@@ -84,7 +86,7 @@ static void stdout_lane_close(void *lane)
 {
     struct stdout_lane *l = lane;
     if (l)
-        buf_clear(&l->rest);
+        buf_clear(&l->line);
     free(l);
 }
 
@@ -121,18 +123,33 @@ static int write_bytes(const struct stdout_lane *l, const char *p, size_t len, s
     return 0;
 }
 
-/* Finish the line that the last send began. */
-static int write_rest(struct stdout_lane *l)
+/* Keep the line of an item of which n bytes are out. */
+static void keep_line(struct stdout_lane *l, const struct act_item *item, size_t n)
 {
-    size_t done;
-    int rc = write_bytes(l, l->rest.p, l->rest.len, &done);
-    if (done == l->rest.len) {
-        buf_reset(&l->rest);
-    } else if (done > 0) {
-        memmove(l->rest.p, l->rest.p + done, l->rest.len - done);
-        l->rest.len -= done;
+    buf_reset(&l->line);
+    buf_put(&l->line, item->body, item->body_len);
+    buf_putc(&l->line, '\n');
+    l->line_done = n;
+}
+
+/* Finish the line that an earlier send began; its item is done if it is among the items. */
+static int finish_line(struct stdout_lane *l, struct act_item *const *items, size_t count)
+{
+    size_t done, len = l->line.len;
+    if (len == 0)
+        return 0;
+    int rc = write_bytes(l, l->line.p + l->line_done, len - l->line_done, &done);
+    l->line_done += done;
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < count; i++) {
+        if (items[i]->body_len + 1 == len && memcmp(items[i]->body, l->line.p, len - 1) == 0) {
+            item_done(items[i]);
+            break;
+        }
     }
-    return rc;
+    buf_clear(&l->line);
+    return 0;
 }
 
 /* Small lines are gathered, so that a write carries many. Returns the number of leading items in `text`. */
@@ -140,7 +157,7 @@ static size_t gather(struct act_item *const *items, size_t count, char text[PIPE
 {
     size_t n = 0;
     *len = 0;
-    while (n < count && items[n]->body_len < PIPE_BUF - *len) {
+    while (n < count && items[n]->result == ACT_PENDING && items[n]->body_len < PIPE_BUF - *len) {
         if (items[n]->body_len)
             memcpy(text + *len, items[n]->body, items[n]->body_len);
         *len += items[n]->body_len;
@@ -150,8 +167,7 @@ static size_t gather(struct act_item *const *items, size_t count, char text[PIPE
     return n;
 }
 
-/* Write whole lines of small items; a part of them may be out when it fails: those items are done, and the rest of the one in the
- * middle is kept. */
+/* Write the lines of small items. When it fails, those that are whole are done, and the one in the middle is kept. */
 static int write_small(struct stdout_lane *l, struct act_item *const *items, size_t count, const char *text, size_t len)
 {
     size_t done, end = 0;
@@ -162,7 +178,7 @@ static int write_small(struct stdout_lane *l, struct act_item *const *items, siz
         if (end <= done)
             item_done(items[i]);
         else if (start < done)
-            buf_put(&l->rest, text + done, end - done);
+            keep_line(l, items[i], done - start);
     }
     return rc;
 }
@@ -174,22 +190,23 @@ static int write_large(struct stdout_lane *l, struct act_item *item)
     int rc = write_bytes(l, item->body, item->body_len, &done);
     if (rc == 0)
         rc = write_bytes(l, "\n", 1, &end_done);
-    if (rc == 0) {
+    if (rc == 0)
         item_done(item);
-    } else if (done > 0) {
-        buf_put(&l->rest, item->body + done, item->body_len - done);
-        buf_putc(&l->rest, '\n');
-    }
+    else if (done > 0)
+        keep_line(l, item, done);
     return rc;
 }
 
 static int write_items(struct stdout_lane *l, struct act_item *const *items, size_t count)
 {
-    int rc = write_rest(l);
+    int rc = finish_line(l, items, count);
     for (size_t i = 0; rc == 0 && i < count;) {
         char text[PIPE_BUF];
         size_t len, n = gather(items + i, count - i, text, &len);
-        rc = n > 0 ? write_small(l, items + i, n, text, len) : write_large(l, items[i]);
+        if (n > 0)
+            rc = write_small(l, items + i, n, text, len);
+        else if (items[i]->result == ACT_PENDING)
+            rc = write_large(l, items[i]);
         i += n > 0 ? n : 1;
     }
     return rc;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The descriptors of this folder's action types. Only registry.c and tests name them; everybody else uses action_types. */
+/* The descriptors of this folder's action types. Only registry.c and tests name them; everybody else uses
+ * action_types. */
 #ifndef SLUICE_ACTIONS_INT_H
 #define SLUICE_ACTIONS_INT_H
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Appending whole lines.
  *
- * Lines go out by writev, without being copied. When a write stops in the middle of a line (disk full), the file is cut back to
- * the end of the last whole line; if even that fails, the file is marked as torn and cut before anything else is written.
+ * Lines go out by writev, without being copied. When a write stops in the middle of a line (disk full), the file is
+ * cut back to the end of the last whole line; if even that fails, the file is marked as torn and cut before anything
+ * else is written.
  *
- * With `sync` an fsync that fails also cuts the file back: Linux reports such an error once and then takes the pages for
- * clean, so lines that stay would look safe and not be. */
+ * With `sync` an fsync that fails also cuts the file back: Linux reports such an error once and then takes the pages
+ * for clean, so lines that stay would look safe and not be. */
 #include "actions/append_file.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@
 
 #include "engine/base/clock.h"
 
-#define LINES_PER_WRITE 256 /* two pieces each: IOV_MAX is 1024 */
+#define LINES_PER_WRITE 256  /* two pieces each: IOV_MAX is 1024 */
 #define FILE_MODE       0666 /* as the umask allows */
 #define FOLDER_MODE     0777
 
@@ -43,17 +44,18 @@ static int make_folders(const char *path)
 }
 
 /* O_NONBLOCK: opening a pipe that nobody reads fails instead of waiting. It changes nothing for regular files. */
-static int open_path(const char *path, bool create_folders, int *fd)
+static int open_path(struct append_file *f, const char *path, bool create_folders)
 {
     const int flags = O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-    *fd = open(path, flags, FILE_MODE);
-    if (*fd < 0 && errno == ENOENT && create_folders) {
+    f->fd = open(path, flags, FILE_MODE);
+    if (f->fd < 0 && errno == ENOENT && create_folders) {
         int rc = make_folders(path);
         if (rc != 0)
             return rc;
-        *fd = open(path, flags, FILE_MODE);
+        f->made_folders = true;
+        f->fd = open(path, flags, FILE_MODE);
     }
-    if (*fd >= 0)
+    if (f->fd >= 0)
         return 0;
     return errno == EISDIR || errno == ENXIO || errno == ENODEV ? APPEND_NOT_REGULAR : errno;
 }
@@ -103,7 +105,7 @@ static int read_state(struct append_file *f, const struct clock *clock)
 int append_open(struct append_file *f, const char *path, const struct append_policy *p, const struct clock *clock)
 {
     struct append_file opened = { .used = f->used };
-    int rc = open_path(path, p->create_folders, &opened.fd);
+    int rc = open_path(&opened, path, p->create_folders);
     if (rc != 0)
         return rc;
     rc = read_state(&opened, clock);
@@ -123,7 +125,7 @@ void append_close(struct append_file *f)
         return;
     close(f->fd);
     free(f->path);
-    *f = (struct append_file){ 0 };
+    *f = (struct append_file) { 0 };
 }
 
 bool append_is_current(struct append_file *f)
@@ -148,22 +150,20 @@ static int cut_back(struct append_file *f)
     return f->is_torn ? errno : 0;
 }
 
-/* Skip n written bytes; returns the first piece that is not written whole. */
-static struct iovec *skip_written(struct iovec *v, size_t n)
+/* The first piece that is not written whole, after n bytes of them; cut to what is left of it. */
+static struct iovec *skip_written(struct iovec *v, struct iovec *end, size_t n)
 {
-    for (; n > 0; v++) {
-        if (n < v->iov_len) {
-            v->iov_base = (char *)v->iov_base + n;
-            v->iov_len -= n;
-            return v;
-        }
+    for (; v < end && n >= v->iov_len; v++)
         n -= v->iov_len;
+    if (v < end) {
+        v->iov_base = (char *)v->iov_base + n;
+        v->iov_len -= n;
     }
     return v;
 }
 
 /* Write all pieces. *written gets the bytes that went out. */
-static int write_pieces(int fd, struct iovec *v, const struct iovec *end, uint64_t *written)
+static int write_pieces(int fd, struct iovec *v, struct iovec *end, uint64_t *written)
 {
     *written = 0;
     while (v < end) {
@@ -173,9 +173,7 @@ static int write_pieces(int fd, struct iovec *v, const struct iovec *end, uint64
         if (n <= 0)
             return n < 0 ? errno : ENOSPC;
         *written += (uint64_t)n;
-        v = skip_written(v, (size_t)n);
-        while (v < end && v->iov_len == 0)
-            v++;
+        v = skip_written(v, end, (size_t)n);
     }
     return 0;
 }
@@ -197,8 +195,8 @@ static int write_lines(struct append_file *f, struct act_item *const *items, siz
     struct iovec pieces[2 * LINES_PER_WRITE];
     uint64_t written, whole;
     for (size_t i = 0; i < count; i++) {
-        pieces[2 * i] = (struct iovec){ .iov_base = (void *)(uintptr_t)items[i]->body, .iov_len = items[i]->body_len };
-        pieces[2 * i + 1] = (struct iovec){ .iov_base = line_end, .iov_len = 1 };
+        pieces[2 * i] = (struct iovec) { .iov_base = (char *)items[i]->body, .iov_len = items[i]->body_len };
+        pieces[2 * i + 1] = (struct iovec) { .iov_base = line_end, .iov_len = 1 };
     }
     int rc = write_pieces(f->fd, pieces, pieces + 2 * count, &written);
     *done = count_whole(items, count, written, &whole);
@@ -208,17 +206,15 @@ static int write_lines(struct append_file *f, struct act_item *const *items, siz
     return rc;
 }
 
-/* Sync the folder, so that the file's name is there after a power cut. */
-static int sync_folder(const char *path)
+/* Sync the folder that the first len bytes of the path name. */
+static int sync_folder(const char *path, size_t len)
 {
     char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    size_t len = slash ? (size_t)(slash - path) + 1 : 1;
     if (len >= sizeof(folder))
         return ENAMETOOLONG;
-    memcpy(folder, slash ? path : ".", len);
+    memcpy(folder, path, len);
     folder[len] = '\0';
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(len ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return errno;
     int rc = fsync(fd) < 0 && errno != EINVAL ? errno : 0; /* EINVAL: a file system that cannot */
@@ -226,22 +222,35 @@ static int sync_folder(const char *path)
     return rc;
 }
 
+/* Sync the folder of a new file, so that its name is there after a power cut; if folders were made for it, all of those
+ * above too. Of these some are not ours, so it is no error if one cannot be opened. */
+static int sync_folders(const struct append_file *f)
+{
+    const char *slash = strrchr(f->path, '/');
+    int rc = sync_folder(f->path, slash ? (size_t)(slash - f->path) + 1 : 0);
+    for (size_t n = slash ? (size_t)(slash - f->path) : 0; f->made_folders && rc == 0 && n > 0;) {
+        while (n > 0 && f->path[n - 1] != '/')
+            n--;
+        rc = sync_folder(f->path, n);
+        rc = rc == EACCES || rc == EPERM ? 0 : rc;
+        n -= n > 0;
+    }
+    return rc;
+}
+
 static int sync_file(struct append_file *f)
 {
     if (fdatasync(f->fd) < 0)
         return errno;
-    if (f->is_fresh) {
-        int rc = sync_folder(f->path);
-        if (rc != 0)
-            return rc;
-    }
-    f->is_fresh = false;
-    return 0;
+    int rc = f->is_fresh ? sync_folders(f) : 0;
+    if (rc == 0)
+        f->is_fresh = f->made_folders = false;
+    return rc;
 }
 
 /* Write lines that stay together in one file; safe in the sense of the policy when counted in *done. */
-static int write_safely(struct append_file *f, const struct append_policy *p, struct act_item *const *items, size_t count,
-                        size_t *done)
+static int write_safely(struct append_file *f, const struct append_policy *p, struct act_item *const *items,
+                        size_t count, size_t *done)
 {
     uint64_t start = f->size;
     int rc = 0;
@@ -293,8 +302,8 @@ static bool is_too_old(const struct append_file *f, const struct append_policy *
     return p->rotate_age_ms > 0 && f->size > 0 && clock_now_ms(clock) - f->since_ms >= p->rotate_age_ms;
 }
 
-/* Number of leading items that the file takes before it is large enough; 0 if it must be rotated first. A line that is larger than
- * the limit gets a file of its own. */
+/* Number of leading items that the file takes before it is large enough; 0 if it must be rotated first. A line that
+ * is larger than the limit gets a file of its own. */
 static size_t fitting(const struct append_file *f, const struct append_policy *p, struct act_item *const *items,
                       size_t count)
 {

@@ -33,22 +33,24 @@ struct append_file {
     int64_t since_ms; /* when its first line was written (clock's now) */
     dev_t device;
     ino_t inode;
-    bool is_torn;  /* something stands behind `size` that could not be removed yet */
-    bool is_fresh; /* the folder's entry is not synced yet */
-    uint64_t used; /* for the owner: serial of the last use */
+    bool is_torn;      /* something stands behind `size` that could not be removed yet */
+    bool is_fresh;     /* the folder's entry is not synced yet, */
+    bool made_folders; /* nor are those of the folders above */
+    uint64_t used;     /* for the owner: serial of the last use */
 };
 
 /* Open or create. A last line without line end (a process was killed while it wrote) gets one. */
-int append_open(struct append_file *f, const char *path, const struct append_policy *p, const struct clock *clock) MUST_CHECK;
+int append_open(struct append_file *f, const char *path, const struct append_policy *p,
+                const struct clock *clock) MUST_CHECK;
 void append_close(struct append_file *f);
 
-/* Is the file that is open still the one at its path? Not after somebody else renamed, removed or truncated it; then it is to be closed
- * and opened again. Lines that somebody else added are taken note of. */
+/* Is the file that is open still the one at its path? Not after somebody else renamed, removed or truncated it; then
+ * it is to be closed and opened again. Lines that somebody else added are taken note of. */
 bool append_is_current(struct append_file *f);
 
-/* Append the bodies of items as lines, rotating before the line that would pass the size, or when the age is reached. *done gets the
- * number of items that are safely in the file: all if 0 is returned, else those before the one that failed. A line is whole in
- * one file or not there. */
+/* Append the bodies of items as lines, rotating before the line that would pass the size, or when the age is reached.
+ * *done gets the number of items that are safely in the file: all if 0 is returned, else those before the one that
+ * failed. A line is whole in one file or not there. */
 int append_items(struct append_file *f, const struct append_policy *p, const struct clock *clock,
                  struct act_item *const *items, size_t count, size_t *done) MUST_CHECK;
 

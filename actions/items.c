@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Items of one send.
  *
- * Groups are found by comparing with the first item of each group so far, the last one found first: a send nearly always goes
- * to one or a few tables or files, and then this costs one comparison an item. */
+ * Groups are found by comparing with the first item of each group so far, the last one found first: a send nearly
+ * always goes to one or a few tables or files, and then this costs one comparison an item. */
 #include "actions/items.h"
 
 #include <stdarg.h>
@@ -104,7 +104,7 @@ int items_group(struct item_groups *g, struct act_item *const *items, size_t cou
         if (last == g->count) {
             /* For now the group is just its first item, parked at the group's own index: never behind i. */
             g->sorted[last] = items[i];
-            g->list[g->count++] = (struct item_group){ .items = &g->sorted[last], .count = 0 };
+            g->list[g->count++] = (struct item_group) { .items = &g->sorted[last], .count = 0 };
         }
         g->list[last].count++;
         g->group_of[i] = last;
@@ -127,7 +127,7 @@ void item_groups_clear(struct item_groups *g)
     free(g->list);
     free(g->sorted);
     free(g->group_of);
-    *g = (struct item_groups){ 0 };
+    *g = (struct item_groups) { 0 };
 }
 
 bool act_text_equal(const struct act_text *a, const struct act_text *b)

@@ -47,8 +47,8 @@ void item_groups_clear(struct item_groups *groups);
 /* --- rendered texts --- */
 
 bool act_text_equal(const struct act_text *a, const struct act_text *b);
-/* Bytes of a template before its first `${`: this much of the rendered text was written by the author of the rule, whatever
- * the message holds. All of it if there is none. */
+/* Bytes of a template before its first `${`: this much of the rendered text was written by the author of the rule,
+ * whatever the message holds. All of it if there is none. */
 size_t act_constant_prefix(const struct conf *scalar);
 
 #endif

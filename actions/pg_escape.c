@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Values as PostgreSQL takes them. The one place where a value of a message is written into a format that has separators.
+/* Values as PostgreSQL takes them. The one place where a value of a message is written into a format that has
+ * separators.
  *
- * COPY's text format separates fields by tab and rows by newline; a backslash introduces escapes. So exactly backslash,
- * tab, newline and carriage return must be written as escapes (a carriage return because the server detects the kind of line end
- * from the first one). A field that is `\N` or a line that is `\.` cannot come about, for their backslash is doubled. In
- * UTF-8 no byte of a longer character looks like one of the four. */
+ * COPY's text format separates fields by tab and rows by newline; a backslash introduces escapes. So exactly
+ * backslash, tab, newline and carriage return must be written as escapes (a carriage return because the server
+ * detects the kind of line end from the first one). A field that is `\N` or a line that is `\.` cannot come about,
+ * for their backslash is doubled. In UTF-8 no byte of a longer character looks like one of the four. */
 #include "actions/pg_escape.h"
 
 #include <stdint.h>
@@ -40,7 +41,7 @@ void pg_escape_copy(struct buf *out, const char *p, size_t len)
         if (!letter)
             continue;
         buf_put(out, p + plain, i - plain);
-        buf_put(out, (char[]){ '\\', letter }, 2);
+        buf_put(out, (char[]) { '\\', letter }, 2);
         plain = i + 1;
     }
     buf_put(out, p + plain, len - plain);

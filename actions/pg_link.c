@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libpq behind bounded waits.
  *
- * libpq is used in its non-blocking form throughout: every wait is ours, a poll(2) with the rest of the time. A server that
- * hangs costs at most the statement time-out and PG_LINK_GRACE_MS; then the connection is dropped, not cancelled, because
- * PQcancel would wait for the same server without a bound. The server's own statement_timeout, set on every
- * connection, ends the statement there.
+ * libpq is used in its non-blocking form throughout: every wait is ours, a poll(2) with the rest of the time. A
+ * server that hangs costs at most the statement time-out and PG_LINK_GRACE_MS; then the connection is dropped, not
+ * cancelled, because PQcancel would wait for the same server without a bound. The server's own statement_timeout, set
+ * on every connection, ends the statement there.
  *
  * What is not bounded: looking up a host name, which getaddrinfo does inside PQconnectStart. `hostaddr` avoids it.
  *
@@ -52,7 +52,7 @@ static void tidy(char *text)
 
 int pg_fail(struct pg_failure *f, enum pg_verdict verdict, const char *fmt, ...)
 {
-    *f = (struct pg_failure){ .verdict = verdict };
+    *f = (struct pg_failure) { .verdict = verdict };
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(f->text, sizeof(f->text), fmt, ap);
@@ -233,8 +233,14 @@ static void ignore_notice(void *arg, const PGresult *r)
 static PGconn *start_connecting(const struct pg_settings *set)
 {
     static const char *const keys[] = {
-        "fallback_application_name", "keepalives_idle", "keepalives_interval", "keepalives_count",
-        "dbname", "application_name", "client_encoding", NULL,
+        "fallback_application_name",
+        "keepalives_idle",
+        "keepalives_interval",
+        "keepalives_count",
+        "dbname",
+        "application_name",
+        "client_encoding",
+        NULL,
     };
     const char *const values[] = {
         set->fallback_name, "30", "10", "3", set->conninfo, set->application_name, "UTF8", NULL,
@@ -317,7 +323,8 @@ static int connect_to_server(struct pg_link *l, struct pg_failure *f)
     return set_up_session(l, f);
 }
 
-/* An idle connection has something to read only if the server sent a notice, or ended it: a farewell, and then the end. */
+/* An idle connection has something to read only if the server sent a notice, or ended it: a farewell, and then the
+ * end. */
 static bool is_still_there(struct pg_link *l)
 {
     for (int i = 0; i < IDLE_READS; i++) {
@@ -479,6 +486,6 @@ void pg_link_quote(struct pg_link *l, const char *name, size_t len, struct buf *
     if (quoted)
         buf_puts(out, quoted);
     else
-        buf_reserve(out, SIZE_MAX / 2); /* cannot succeed: marks it as failed */
+        out->failed = true;
     PQfreemem(quoted);
 }

@@ -3,8 +3,8 @@
  *
  *     closed ──pg_link_begin──► open ──error about the connection, no answer in time──► closed
  *
- * One send is one `pg_link_begin` and the statements after it; all of them together end before the deadline that begin sets.
- * Single-threaded: one owner. */
+ * One send is one `pg_link_begin` and the statements after it; all of them together end before the deadline that
+ * begin sets. Single-threaded: one owner. */
 #ifndef SLUICE_ACTIONS_PG_LINK_H
 #define SLUICE_ACTIONS_PG_LINK_H
 
@@ -18,7 +18,8 @@
 
 struct clock;
 
-#define PG_LINK_GRACE_MS 1000 /* the server's own time-out comes first; after this much more the server is taken for dead */
+#define PG_LINK_GRACE_MS                                                                                               \
+    1000 /* the server's own time-out comes first; after this much more the server is taken for dead */
 
 struct pg_settings {
     char *conninfo;
@@ -44,14 +45,16 @@ struct pg_param {
 
 struct pg_link;
 
-/* Is this a connection string that libpq understands? Makes no connection. ERR_CONF_VALUE; the text shows nothing of it. */
+/* Is this a connection string that libpq understands? Makes no connection. ERR_CONF_VALUE; the text shows nothing of
+ * it. */
 int pg_link_check_conninfo(const char *conninfo, struct err *e) MUST_CHECK;
 
 /* settings are borrowed until free. Makes no connection. NULL: memory is short. */
 struct pg_link *pg_link_new(const struct pg_settings *settings);
 void pg_link_free(struct pg_link *l);
 
-/* Begin a send: connect if there is no connection, or the server has closed it meanwhile. At most connect_timeout_ms. */
+/* Begin a send: connect if there is no connection, or the server has closed it meanwhile. At most connect_timeout_ms.
+ */
 int pg_link_begin(struct pg_link *l, struct pg_failure *f) MUST_CHECK;
 bool pg_link_is_open(const struct pg_link *l);
 /* How many connections were made so far: tells whether a begin made a new one. */
@@ -59,9 +62,10 @@ unsigned pg_link_connects(const struct pg_link *l);
 /* Drop the connection: the next begin makes a new one. */
 void pg_link_close(struct pg_link *l);
 
-/* Run one statement with bound parameters. Rows that come back are read with the functions below until the next call. */
-int pg_link_query(struct pg_link *l, const char *sql, const struct pg_param *params, size_t count, struct pg_failure *f)
-    MUST_CHECK;
+/* Run one statement with bound parameters. Rows that come back are read with the functions below until the next call.
+ */
+int pg_link_query(struct pg_link *l, const char *sql, const struct pg_param *params, size_t count,
+                  struct pg_failure *f) MUST_CHECK;
 size_t pg_link_row_count(const struct pg_link *l);
 /* A field of the last query's rows, borrowed until the next call; NULL is SQL NULL. */
 const char *pg_link_field(const struct pg_link *l, size_t row, size_t column, size_t *len);

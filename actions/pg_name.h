@@ -18,13 +18,14 @@ struct pg_name {
     size_t table_len;
 };
 
-/* A usable name: 1 to 63 bytes of UTF-8, no NUL, no double quote. what: "table", "schema", for the text (ERR_TEMPLATE). */
+/* A usable name: 1 to 63 bytes of UTF-8, no NUL, no double quote. what: "table", "schema", for the text
+ * (ERR_TEMPLATE). */
 int pg_name_check(const char *what, const char *name, size_t len, struct err *e) MUST_CHECK;
 
-/* Split and check a rendered table name. schema: its own parameter, or NULL; then the schema is what stands before the first dot of
- * the first constant_len bytes of the table's text (the part that no message can change), if there is one. All other dots belong
- * to the table's name. The result points into the texts. */
-int pg_name_split(struct pg_name *name, const struct act_text *schema, const struct act_text *table, size_t constant_len,
-                  struct err *e) MUST_CHECK;
+/* Split and check a rendered table name. schema: its own parameter, or NULL; then the schema is what stands before
+ * the first dot of the first constant_len bytes of the table's text (the part that no message can change), if there
+ * is one. All other dots belong to the table's name. The result points into the texts. */
+int pg_name_split(struct pg_name *name, const struct act_text *schema, const struct act_text *table,
+                  size_t constant_len, struct err *e) MUST_CHECK;
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows out of items. Nothing is copied that can be a reference: texts stay in the item, plain strings, numbers and canonical
- * containers in its body.
+/* Rows out of items. Nothing is copied that can be a reference: texts stay in the item, plain strings, numbers and
+ * canonical containers in its body.
  *
- * PostgreSQL's text cannot hold the character NUL (JSON's \u0000), so such a value is found here, where its column is known. */
+ * PostgreSQL's text cannot hold the character NUL (JSON's \u0000), so such a value is found here, where its column is
+ * known. */
 #include "actions/pg_row.h"
 
 #include <stdlib.h>
@@ -37,10 +38,10 @@ static enum pg_row_fit check_size(struct pg_row *row)
     return PG_ROW_REJECTED;
 }
 
-enum pg_row_fit pg_row_from_texts(struct pg_row *row, struct act_item *item, const struct pg_source *sources, size_t count,
-                                  struct pg_space *s)
+enum pg_row_fit pg_row_from_texts(struct pg_row *row, struct act_item *item, const struct pg_source *sources,
+                                  size_t count, struct pg_space *s)
 {
-    *row = (struct pg_row){ .item = item, .count = count };
+    *row = (struct pg_row) { .item = item, .count = count };
     row->values = arena_array(&s->arena, count, sizeof(*row->values));
     if (!row->values)
         return PG_ROW_NO_ROOM;
@@ -51,7 +52,8 @@ enum pg_row_fit pg_row_from_texts(struct pg_row *row, struct act_item *item, con
             return PG_ROW_REJECTED;
         }
         const char *p = text->len ? text->p : "";
-        row->values[i] = (struct pg_value){ text->is_null ? NULL : p, text->is_null ? 0 : text->len, sources[i].column };
+        row->values[i] =
+            (struct pg_value) { text->is_null ? NULL : p, text->is_null ? 0 : text->len, sources[i].column };
     }
     return check_size(row);
 }
@@ -59,7 +61,7 @@ enum pg_row_fit pg_row_from_texts(struct pg_row *row, struct act_item *item, con
 /* --- members --- */
 
 /* The JSON text of a node. */
-static bool json_text(struct pg_value *v, const struct json_doc *d, uint32_t i, struct pg_space *s)
+static bool whole_text(struct pg_value *v, const struct json_doc *d, uint32_t i, struct pg_space *s)
 {
     const struct json_node *n = json_at(d, i);
     bool quoted = n->kind == JSON_STRING;
@@ -85,8 +87,8 @@ static bool node_text(struct pg_value *v, const struct json_doc *d, uint32_t i, 
         return true;
     }
     if (n->kind != JSON_STRING || as_json)
-        return json_text(v, d, i, s);
-    v->p = json_string(d, i, &s->arena, &v->len);
+        return whole_text(v, d, i, s);
+    v->p = json_text(d, i, &s->arena, &v->len);
     return v->p != NULL;
 }
 
@@ -99,13 +101,13 @@ static void show_name(char shown[PG_NAME_MAX + 1], const char *name, size_t len)
 }
 
 /* Note at which node each column's value stands; of a member that comes twice, the last. */
-static enum pg_row_fit find_members(const struct json_doc *d, const struct pg_table *t, struct act_item *item, uint32_t *nodes,
-                                    struct pg_space *s)
+static enum pg_row_fit find_members(const struct json_doc *d, const struct pg_table *t, struct act_item *item,
+                                    uint32_t *nodes, struct pg_space *s)
 {
     char shown[PG_NAME_MAX + 1];
     for (uint32_t k = json_first(d, 0); k != json_end(d, 0); k = json_next(d, 0, k)) {
         size_t len;
-        const char *name = json_string(d, k, &s->arena, &len);
+        const char *name = json_text(d, k, &s->arena, &len);
         if (!name)
             return PG_ROW_NO_ROOM;
         int column = pg_table_column(t, name, len);
@@ -144,9 +146,10 @@ static enum pg_row_fit take_members(struct pg_row *row, const struct json_doc *d
     return PG_ROW_REJECTED;
 }
 
-enum pg_row_fit pg_row_from_members(struct pg_row *row, struct act_item *item, const struct pg_table *t, struct pg_space *s)
+enum pg_row_fit pg_row_from_members(struct pg_row *row, struct act_item *item, const struct pg_table *t,
+                                    struct pg_space *s)
 {
-    *row = (struct pg_row){ .item = item };
+    *row = (struct pg_row) { .item = item };
     if (item->body_len > PG_ROW_MAX) {
         item_reject(item, "the output has %zu bytes, more than the %zu allowed", item->body_len, PG_ROW_MAX);
         return PG_ROW_REJECTED;

@@ -49,14 +49,14 @@ void pg_space_init(struct pg_space *s);
 void pg_space_clear(struct pg_space *s);
 
 /* Make the row of an item out of its texts. sources: sorted by column. Values are borrowed from the item. */
-enum pg_row_fit pg_row_from_texts(struct pg_row *row, struct act_item *item, const struct pg_source *sources, size_t count,
-                                  struct pg_space *s) MUST_CHECK;
+enum pg_row_fit pg_row_from_texts(struct pg_row *row, struct act_item *item, const struct pg_source *sources,
+                                  size_t count, struct pg_space *s) MUST_CHECK;
 
-/* Make the row of an item out of the members of its output, which must be a JSON object: text of strings, numbers and booleans as JSON
- * writes them, null as NULL, arrays and objects as JSON text; columns of type json and jsonb get JSON text of everything. Values
- * are borrowed from the item and the space. */
-enum pg_row_fit pg_row_from_members(struct pg_row *row, struct act_item *item, const struct pg_table *t, struct pg_space *s)
-    MUST_CHECK;
+/* Make the row of an item out of the members of its output, which must be a JSON object: text of strings, numbers and
+ * booleans as JSON writes them, null as NULL, arrays and objects as JSON text; columns of type json and jsonb get
+ * JSON text of everything. Values are borrowed from the item and the space. */
+enum pg_row_fit pg_row_from_members(struct pg_row *row, struct act_item *item, const struct pg_table *t,
+                                    struct pg_space *s) MUST_CHECK;
 
 /* The value of a column, or NULL if the row does not set it. O(log columns). */
 const struct pg_value *pg_row_value(const struct pg_row *row, uint32_t column);

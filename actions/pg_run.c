@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs of rows.
  *
- * Rows are written strictly in the order of the send. Sorting them by what they set, or putting off a key that comes again, would make
- * fewer statements, but two texts can be one key to the database ("1" and "1.0", two spellings of a time), and then an older
- * row could overwrite a newer one. When that happens inside a statement, the server refuses it (21000), and it is cut like any other.
+ * Rows are written strictly in the order of the send. Sorting them by what they set, or putting off a key that comes
+ * again, would make fewer statements, but two texts can be one key to the database ("1" and "1.0", two spellings of a
+ * time), and then an older row could overwrite a newer one. When that happens inside a statement, the server refuses
+ * it (21000), and it is cut like any other.
  *
- * The line that an error names is a hint only: the rows before it are written, then it alone, and it is rejected when it fails
- * alone. So a wrong line costs a statement, never a good row. */
+ * The line that an error names is a hint only: the rows before it are written, then it alone, and it is rejected when
+ * it fails alone. So a wrong line costs a statement, never a good row. */
 #include "actions/pg_run.h"
 
 #include <stdbool.h>
@@ -28,7 +29,8 @@ static bool sets_same_columns(const struct pg_run *run, const struct pg_row *row
     return true;
 }
 
-/* Add the row's columns to the run's. False, and nothing changed, if a column that only one of both has carries a default. */
+/* Add the row's columns to the run's. False, and nothing changed, if a column that only one of both has carries a
+ * default. */
 static bool join_columns(struct pg_run *run, const struct pg_row *row)
 {
     uint32_t joined[PG_COLUMNS_MAX];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SQLSTATE classification: a sorted table of classes (two characters) and of single codes that differ from their class.
+/* SQLSTATE classification: a sorted table of classes (two characters) and of single codes that differ from their
+ * class.
  *
- * The question behind each row: would the same row go in if somebody waited, reconnected, or repaired something? Retrying a
- * permanent error holds up everyone behind it, so only what is known to pass is LATER. */
+ * The question behind each row: would the same row go in if somebody waited, reconnected, or repaired something?
+ * Retrying a permanent error holds up everyone behind it, so only what is known to pass is LATER. */
 #include "actions/pg_sqlstate.h"
 
 #include <stdlib.h>
@@ -14,16 +15,16 @@ struct sqlstate_row {
 };
 
 static const struct sqlstate_row rows[] = {
-    { "03", PG_LATER },         /* SQL statement not yet complete */
-    { "08", PG_RECONNECT },     /* connection exception */
-    { "09", PG_REJECTED },      /* triggered action exception */
-    { "0A", PG_REJECTED },      /* feature not supported: waiting does not add it */
-    { "20", PG_REJECTED },      /* case not found, in a trigger */
-    { "21", PG_REJECTED },      /* cardinality: one statement would change a row twice; a batch is halved, alone it passes */
-    { "22", PG_REJECTED },      /* data exception */
-    { "23", PG_REJECTED },      /* integrity constraint violation */
-    { "24", PG_REJECTED },      /* invalid cursor state, in a trigger */
-    { "25", PG_LATER },         /* invalid transaction state */
+    { "03", PG_LATER },     /* SQL statement not yet complete */
+    { "08", PG_RECONNECT }, /* connection exception */
+    { "09", PG_REJECTED },  /* triggered action exception */
+    { "0A", PG_REJECTED },  /* feature not supported: waiting does not add it */
+    { "20", PG_REJECTED },  /* case not found, in a trigger */
+    { "21", PG_REJECTED }, /* cardinality: one statement would change a row twice; a batch is halved, alone it passes */
+    { "22", PG_REJECTED }, /* data exception */
+    { "23", PG_REJECTED }, /* integrity constraint violation */
+    { "24", PG_REJECTED }, /* invalid cursor state, in a trigger */
+    { "25", PG_LATER },    /* invalid transaction state */
     { "25006", PG_RECONNECT },  /* read-only transaction: a standby; another host of the conninfo may be the primary */
     { "25P03", PG_RECONNECT },  /* idle in transaction too long: the server ended the session */
     { "26", PG_RECONNECT },     /* invalid statement name: a pooler changed the session under us */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Looking up tables.
  *
- * Types come from format_type with a type modifier of -1, not NULL: for char(5) and bit(5) that gives "bpchar" and "bit", where NULL
- * gives "character", a cast to which cuts the value to one character. */
+ * Types come from format_type with a type modifier of -1, not NULL: for char(5) and bit(5) that gives "bpchar" and
+ * "bit", where NULL gives "character", a cast to which cuts the value to one character. */
 #include "actions/pg_table.h"
 
 #include <stdlib.h>
@@ -10,11 +10,13 @@
 
 static const char lookup_sql[] =
     "SELECT a.attname, pg_catalog.format_type(a.atttypid, -1), a.attgenerated = '' AND a.attidentity <> 'a',"
-    " a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL, a.atttypid IN (114, 3802)"
+    " a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL, a.atttypid IN (114, 3802),"
+    " c.relkind <> 'v' AND NOT pg_catalog.row_security_active(c.oid)"
     " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
+    " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
     " WHERE a.attrelid = $1::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped";
 
-enum { FIELD_NAME, FIELD_TYPE, FIELD_SETTABLE, FIELD_DEFAULT, FIELD_JSON };
+enum { FIELD_NAME, FIELD_TYPE, FIELD_SETTABLE, FIELD_DEFAULT, FIELD_JSON, FIELD_COPY };
 
 static void table_free(struct pg_table *t)
 {
@@ -87,6 +89,7 @@ static int read_columns(struct pg_table *t, const struct pg_link *l)
         c->is_json = field_is_true(l, i, FIELD_JSON);
     }
     t->column_count = count;
+    t->takes_copy = field_is_true(l, 0, FIELD_COPY);
     qsort(t->columns, count, sizeof(*t->columns), compare_columns);
     return 0;
 }
@@ -151,12 +154,12 @@ static struct pg_table *table_new(char *quoted, const struct pg_name *name, uint
         free(quoted);
         return NULL;
     }
-    *t = (struct pg_table){ .quoted = quoted, .plain = plain, .looked_up_ms = now_ms };
+    *t = (struct pg_table) { .quoted = quoted, .plain = plain, .looked_up_ms = now_ms };
     return t;
 }
 
-const struct pg_table *pg_tables_get(struct pg_tables *ts, struct pg_link *l, const struct pg_name *name, uint64_t now_ms,
-                                     struct pg_failure *f)
+const struct pg_table *pg_tables_get(struct pg_tables *ts, struct pg_link *l, const struct pg_name *name,
+                                     uint64_t now_ms, struct pg_failure *f)
 {
     char *quoted = quote_name(l, name);
     struct pg_table *t = quoted ? find(ts, quoted) : NULL;

@@ -6,7 +6,8 @@
  *     FROM unnest($1::text[], $2::text[], $3::text[]) AS r(c1, c2, c3)
  *     ON CONFLICT ("device", "at") DO UPDATE SET "v" = EXCLUDED."v"
  *
- * The text of the statement depends on the table and the columns alone; everything from messages is in the parameters. */
+ * The text of the statement depends on the table and the columns alone; everything from messages is in the
+ * parameters. */
 #include "actions/pg_run.h"
 
 #include "actions/pg_escape.h"
@@ -69,7 +70,8 @@ static void put_statement(struct pg_statement *s, const struct pg_run *run)
     put_conflict(s, run);
 }
 
-/* Write the arrays one behind the other; params[i].len is set, the pointers must wait until the buffer stays where it is. */
+/* Write the arrays one behind the other; params[i].len is set, the pointers must wait until the buffer stays where it
+ * is. */
 static void put_arrays(struct pg_statement *s, const struct pg_run *run, const struct pg_row *rows, size_t count,
                        struct pg_param *params)
 {
@@ -80,7 +82,7 @@ static void put_arrays(struct pg_statement *s, const struct pg_run *run, const s
             const struct pg_value *v = pg_row_value(&rows[row], run->columns[i]);
             pg_array_element(&s->data, v ? v->p : NULL, v ? v->len : 0);
         }
-        params[i] = (struct pg_param){ .len = s->data.len - start, .is_binary = true };
+        params[i] = (struct pg_param) { .len = s->data.len - start, .is_binary = true };
     }
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reason codes of PUBACK (MQTT 5 section 3.4.2.1), and those of DISCONNECT that brokers put there too.
  *
- * A refusal without a reason (0x80, 0x83, codes of later versions) is final: the broker has seen this message and did not want
- * it. Trying again would block what comes behind it for ever; rejected, it goes to the error action or the dead letters and nothing is lost. */
+ * A refusal without a reason (0x80, 0x83, codes of later versions) is final: the broker has seen this message and
+ * did not want it. Trying again would block what comes behind it for ever; rejected, it goes to the error action or
+ * the dead letters and nothing is lost. */
 #include "actions/republish_code.h"
 
 #include <stddef.h>

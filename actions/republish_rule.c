@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options of republish and what becomes of them.
  *
- * A topic that begins with "$" is the business of the broker and of the device services, so only the rule's author can choose one, by
- * "$$" at the very beginning; one that comes out of a message is refused. The same goes for the topics of jobs and of Device
- * Defender, as on AWS.
+ * A topic that begins with "$" is the business of the broker and of the device services, so only the rule's author
+ * can choose one, by "$$" at the very beginning; one that comes out of a message is refused. The same goes for the
+ * topics of jobs and of Device Defender, as on AWS.
  *
- * Each header is a row: the function that puts its text into the message checks it too, at open if it is constant, else for each
- * message. A header whose text is empty is left out. The limit of 1024 characters is on what the rule says; a rendered
- * text may be as long as MQTT allows. */
+ * Each header is a row: the function that puts its text into the message checks it too, at open if it is constant,
+ * else for each message. A header whose text is empty is left out. The limit of 1024 characters is on what the rule
+ * says; a rendered text may be as long as MQTT allows. */
 #include "actions/republish_rule.h"
 
 #include <stdlib.h>
@@ -26,18 +26,19 @@
 #define FIELD(name) offsetof(struct republish_rule, name)
 
 const struct opt republish_options[REPUBLISH_OPTION_COUNT] = {
-    { .name = "connection", .type = OPT_TEXT, .ignored = true,
+    { "connection", OPT_TEXT, 0, .ignored = true,
       .help = "name of an mqtt connection in sluice.yaml; absent: the broker of the first mqtt source" },
-    { .name = "topic", .type = OPT_TEMPLATE, .offset = FIELD(topic), .required = true,
+    { "topic", OPT_TEMPLATE, FIELD(topic), .required = true,
       .help = "topic to publish to, may be a template; a leading \"$$\" stands for \"$\"" },
-    { .name = "qos", .type = OPT_INT, .offset = FIELD(qos), .def = "0", .min = 0, .max = 1, .help = "QoS to publish with" },
-    { .name = "roleArn", .type = OPT_TEXT, .ignored = true, .help = "role on AWS" },
-    { .name = "headers", .type = OPT_CONF, .offset = FIELD(headers),
-      .help = "MQTT 5 properties: payloadFormatIndicator, contentType, responseTopic, correlationData (base64), messageExpiry (seconds), "
+    { "qos", OPT_INT, FIELD(qos), .def = "0", .min = 0, .max = 1, .help = "QoS to publish with" },
+    { "roleArn", OPT_TEXT, 0, .ignored = true, .help = "role on AWS" },
+    { "headers", OPT_CONF, FIELD(headers),
+      .help = "MQTT 5 properties: payloadFormatIndicator, contentType, responseTopic, correlationData (base64), "
+              "messageExpiry (seconds), "
               "userProperties [{ key, value }]; all may be templates" },
-    { .name = "retain", .type = OPT_BOOL, .offset = FIELD(retain), .def = "false",
+    { "retain", OPT_BOOL, FIELD(retain), .def = "false",
       .help = "the broker keeps the message for new subscribers (extension)" },
-    { .name = "maxHops", .type = OPT_INT, .offset = FIELD(max_hops), .def = "10", .min = 1, .max = 1000,
+    { "maxHops", OPT_INT, FIELD(max_hops), .def = "10", .min = 1, .max = 1000,
       .help = "a message that was republished this often is rejected, MQTT 5 only (extension)" },
 };
 
@@ -63,7 +64,8 @@ static int check_topic(const char *topic, size_t len, bool may_begin_with_dollar
     if (topic_check(topic, len, e) < 0)
         return -1;
     if (topic[0] == '$' && !may_begin_with_dollar)
-        return err_set(e, ERR_TEMPLATE, "topic \"%.*s\" begins with \"$\", which a message cannot choose", shown, topic);
+        return err_set(e, ERR_TEMPLATE, "topic \"%.*s\" begins with \"$\", which a message cannot choose", shown,
+                       topic);
     if (is_forbidden(topic, len))
         return err_set(e, ERR_TEMPLATE, "topic \"%.*s\" belongs to jobs or Device Defender", shown, topic);
     return 0;
@@ -73,7 +75,7 @@ struct mqtt_text republish_rule_topic(const struct republish_rule *r, const stru
 {
     const struct act_text *t = &texts[r->topic_text];
     size_t skip = r->topic_is_escaped && t->len > 0;
-    return (struct mqtt_text){ .p = t->p + skip, .len = t->len - skip };
+    return (struct mqtt_text) { .p = t->p + skip, .len = t->len - skip };
 }
 
 static int add_err(struct errs *errs, struct err *e, struct span at)
@@ -89,12 +91,14 @@ static int add_err(struct errs *errs, struct err *e, struct span at)
 static int check_topic_prefix(const struct conf *topic, size_t prefix, struct errs *errs)
 {
     if (prefix >= 1 && topic->text[0] == '$' && (prefix < 2 || topic->text[1] != '$')) {
-        struct err *e = errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, topic->at, "a topic that begins with \"$\" must begin with \"$$\" here");
+        struct err *e = errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, topic->at,
+                                 "a topic that begins with \"$\" must begin with \"$$\" here");
         err_hint(e, "For example \"$$aws/things/T/shadow/update\" publishes to \"$aws/things/T/shadow/update\".");
         return -1;
     }
     if (memchr(topic->text, '+', prefix) || memchr(topic->text, '#', prefix)) {
-        errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, topic->at, "a topic to publish to cannot hold the wildcards \"+\" and \"#\"");
+        errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, topic->at,
+                 "a topic to publish to cannot hold the wildcards \"+\" and \"#\"");
         return -1;
     }
     return 0;
@@ -154,7 +158,7 @@ static int put_format(const struct act_text *t, struct arena *a, struct mqtt_pub
 static int put_content_type(const struct act_text *t, struct arena *a, struct mqtt_publication *p, struct err *e)
 {
     (void)a;
-    p->content_type = (struct mqtt_text){ .p = t->p, .len = t->len };
+    p->content_type = (struct mqtt_text) { .p = t->p, .len = t->len };
     return check_text("contentType", t, e);
 }
 
@@ -162,7 +166,7 @@ static int put_response_topic(const struct act_text *t, struct arena *a, struct 
 {
     (void)a;
     struct err why = { 0 };
-    p->response_topic = (struct mqtt_text){ .p = t->p, .len = t->len };
+    p->response_topic = (struct mqtt_text) { .p = t->p, .len = t->len };
     return topic_check(t->p, t->len, &why) == 0 ? 0 : err_set(e, ERR_TEMPLATE, "responseTopic: %s", why.text);
 }
 
@@ -178,7 +182,7 @@ static int put_correlation(const struct act_text *t, struct arena *a, struct mqt
     } else if (b.failed) {
         err_set(e, ERR_TEMPLATE, "correlationData is longer than %d bytes", TEXT_MAX);
     } else {
-        p->correlation = (struct mqtt_text){ .p = arena_strndup(a, b.p, b.len), .len = b.len };
+        p->correlation = (struct mqtt_text) { .p = arena_strndup(a, b.p, b.len), .len = b.len };
         rc = p->correlation.p ? 0 : err_set(e, ERR_MEMORY, "not enough memory for correlationData");
     }
     buf_clear(&b);
@@ -200,7 +204,8 @@ static int put_expiry(const struct act_text *t, struct arena *a, struct mqtt_pub
     return 0;
 }
 
-static header_put *const header_puts[] = { put_format, put_content_type, put_response_topic, put_correlation, put_expiry };
+static header_put *const header_puts[] = { put_format, put_content_type, put_response_topic, put_correlation,
+                                           put_expiry };
 _Static_assert(sizeof(header_puts) / sizeof(header_puts[0]) == REPUBLISH_HEADER_COUNT, "one function per header");
 
 struct header_conf {
@@ -210,18 +215,13 @@ struct header_conf {
 
 /* The first rows are in the order of header_puts. */
 static const struct opt header_options[] = {
-    { .name = "payloadFormatIndicator", .type = OPT_TEMPLATE, .offset = offsetof(struct header_conf, texts[0]),
+    { "payloadFormatIndicator", OPT_TEMPLATE, offsetof(struct header_conf, texts[0]),
       .help = "UNSPECIFIED_BYTES or UTF8_DATA" },
-    { .name = "contentType", .type = OPT_TEMPLATE, .offset = offsetof(struct header_conf, texts[1]),
-      .help = "what the payload is" },
-    { .name = "responseTopic", .type = OPT_TEMPLATE, .offset = offsetof(struct header_conf, texts[2]),
-      .help = "topic for an answer" },
-    { .name = "correlationData", .type = OPT_TEMPLATE, .offset = offsetof(struct header_conf, texts[3]),
-      .help = "for the asker, base64" },
-    { .name = "messageExpiry", .type = OPT_TEMPLATE, .offset = offsetof(struct header_conf, texts[4]),
-      .help = "seconds" },
-    { .name = "userProperties", .type = OPT_CONF, .offset = offsetof(struct header_conf, users),
-      .help = "list of { key, value }" },
+    { "contentType", OPT_TEMPLATE, offsetof(struct header_conf, texts[1]), .help = "what the payload is" },
+    { "responseTopic", OPT_TEMPLATE, offsetof(struct header_conf, texts[2]), .help = "topic for an answer" },
+    { "correlationData", OPT_TEMPLATE, offsetof(struct header_conf, texts[3]), .help = "for the asker, base64" },
+    { "messageExpiry", OPT_TEMPLATE, offsetof(struct header_conf, texts[4]), .help = "seconds" },
+    { "userProperties", OPT_CONF, offsetof(struct header_conf, users), .help = "list of { key, value }" },
 };
 
 struct user_conf {
@@ -229,10 +229,8 @@ struct user_conf {
 };
 
 static const struct opt user_options[] = {
-    { .name = "key", .type = OPT_TEMPLATE, .offset = offsetof(struct user_conf, key), .required = true,
-      .help = "name of the property" },
-    { .name = "value", .type = OPT_TEMPLATE, .offset = offsetof(struct user_conf, value), .required = true,
-      .help = "its value" },
+    { "key", OPT_TEMPLATE, offsetof(struct user_conf, key), .required = true, .help = "name of the property" },
+    { "value", OPT_TEMPLATE, offsetof(struct user_conf, value), .required = true, .help = "its value" },
 };
 
 #define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
@@ -247,7 +245,8 @@ static int add_header_text(const char *what, const struct conf *c, struct act_ho
     return host->template_add(host, c, errs);
 }
 
-static int open_header(struct republish_rule *r, size_t i, const struct conf *c, struct act_host *host, struct errs *errs)
+static int open_header(struct republish_rule *r, size_t i, const struct conf *c, struct act_host *host,
+                       struct errs *errs)
 {
     r->header_texts[i] = -1;
     if (!c)
@@ -261,7 +260,7 @@ static int open_header(struct republish_rule *r, size_t i, const struct conf *c,
     struct mqtt_publication scratch;
     struct err e = { 0 };
     arena_init(&a, (size_t)1 << 20);
-    int rc = header_puts[i](&(struct act_text){ .p = c->text, .len = c->len }, &a, &scratch, &e);
+    int rc = header_puts[i](&(struct act_text) { .p = c->text, .len = c->len }, &a, &scratch, &e);
     arena_clear(&a);
     return rc < 0 ? add_err(errs, &e, c->at) : 0;
 }
@@ -277,12 +276,13 @@ static int open_user(struct republish_rule *r, const struct conf *c, struct act_
     if (opt_read(user_options, COUNT_OF(user_options), c, "a user property", c->at, &u, errs) < 0 || !u.key || !u.value)
         return -1;
     if (is_reserved(u.key->text, u.key->len)) {
-        errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, u.key->at, "the user property \"%s\" is reserved: it counts hops", MQTT_HOPS_NAME);
+        errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, u.key->at, "the user property \"%s\" is reserved: it counts hops",
+                 MQTT_HOPS_NAME);
         return -1;
     }
     int key = add_header_text("key", u.key, host, errs);
     int value = add_header_text("value", u.value, host, errs);
-    r->users[r->user_count++] = (struct republish_user){ .key = key, .value = value };
+    r->users[r->user_count++] = (struct republish_user) { .key = key, .value = value };
     return key < 0 || value < 0 ? -1 : 0;
 }
 
@@ -291,7 +291,8 @@ static int open_users(struct republish_rule *r, const struct conf *c, struct act
     if (!c || conf_is_null(c))
         return 0;
     if (c->kind != CONF_LIST || c->count < 1 || c->count > USERS_MAX) {
-        struct err *e = errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, c->at, "\"userProperties\" must be a list of 1 to %d maps", USERS_MAX);
+        struct err *e = errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, c->at,
+                                 "\"userProperties\" must be a list of 1 to %d maps", USERS_MAX);
         err_hint(e, "For example [{ key: site, value: \"${topic(2)}\" }].");
         return -1;
     }
@@ -306,14 +307,16 @@ static int open_users(struct republish_rule *r, const struct conf *c, struct act
     return rc;
 }
 
-static int open_headers(struct republish_rule *r, const struct mqtt_conf *connection, struct act_host *host, struct errs *errs)
+static int open_headers(struct republish_rule *r, const struct mqtt_conf *connection, struct act_host *host,
+                        struct errs *errs)
 {
     struct header_conf h = { 0 };
     const struct conf *c = r->headers;
     bool absent = !c || conf_is_null(c);
     int rc = 0;
     if (!absent && connection->version != MQTT_V5) {
-        struct err *e = errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, c->at, "\"headers\" need MQTT 5, and the connection uses 3.1.1");
+        struct err *e =
+            errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, c->at, "\"headers\" need MQTT 5, and the connection uses 3.1.1");
         err_hint(e, "Leave out the headers, or the connection's option \"version\".");
         rc = -1;
     }
@@ -359,11 +362,13 @@ static int render_users(const struct republish_rule *r, const struct act_item *i
         return err_set(e, ERR_MEMORY, "not enough memory for user properties");
     for (size_t i = 0; i < r->user_count; i++) {
         const struct act_text *key = &item->texts[r->users[i].key], *value = &item->texts[r->users[i].value];
-        if (check_text("the key of a user property", key, e) < 0 || check_text("the value of a user property", value, e) < 0)
+        if (check_text("the key of a user property", key, e) < 0 ||
+            check_text("the value of a user property", value, e) < 0)
             return -1;
         if (is_reserved(key->p, key->len))
             return err_set(e, ERR_TEMPLATE, "the user property \"%s\" is reserved", MQTT_HOPS_NAME);
-        list[i] = (struct user_property){ .name = key->p, .name_len = key->len, .value = value->p, .value_len = value->len };
+        list[i] =
+            (struct user_property) { .name = key->p, .name_len = key->len, .value = value->p, .value_len = value->len };
     }
     p->user_properties = list;
     p->user_property_count = r->user_count;
@@ -373,7 +378,7 @@ static int render_users(const struct republish_rule *r, const struct act_item *i
 int republish_rule_render(const struct republish_rule *r, const struct act_item *item, struct arena *a,
                           struct mqtt_publication *p, struct err *e)
 {
-    *p = (struct mqtt_publication){
+    *p = (struct mqtt_publication) {
         .topic = republish_rule_topic(r, item->texts),
         .payload = { .p = item->body, .len = item->body_len },
         .qos = (uint8_t)r->qos,

@@ -4,9 +4,9 @@
 #define SLUICE_ACTIONS_REPUBLISH_RULE_H
 
 #include "engine/base/arena.h"
+#include "engine/base/opt.h"
 #include "engine/mqtt/mqtt_client.h"
 #include "engine/mqtt/mqtt_conf.h"
-#include "engine/base/opt.h"
 #include "sluice/action.h"
 
 #include <stdbool.h>
@@ -24,9 +24,9 @@ struct republish_rule {
     int64_t qos, max_hops;
     bool retain;
 
-    int topic_text;         /* index in act_item.texts */
-    bool topic_is_escaped;  /* begins with "$$", which stands for "$" */
-    bool topic_is_constant; /* the same for every message */
+    int topic_text;                           /* index in act_item.texts */
+    bool topic_is_escaped;                    /* begins with "$$", which stands for "$" */
+    bool topic_is_constant;                   /* the same for every message */
     int header_texts[REPUBLISH_HEADER_COUNT]; /* in the order of the table; -1: absent */
     struct republish_user *users;
     size_t user_count;

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MQTT connections by paho.mqtt.c (MQTTAsync), and all that must be known about it.
  *
- *   - paho runs one send and one receive thread for all clients, and calls everything back with its big lock held. So callbacks only take
- *     c->lock for a moment, and no function of paho is called while c->lock is held.
- *   - The send thread can miss its wake-up: it is not woken by an acknowledgement or by a socket that takes more, and a command may be
- *     queued between its last look and its wait. It then sleeps up to a second. Two things help: we keep the window ourselves,
- *     so paho never holds a command back for the broker's Receive Maximum; and whoever waits here rings `bell`, a client that
- *     is never connected and keeps one message at most: queueing to it wakes the send thread and does nothing else.
- *   - After a broken connection paho may keep requests, and call back about them much later. So every connection gets a handle of its
- *     own, which is destroyed before a call that failed returns: no callback outlives what it points to.
- *   - Destroying the last handle of the process stops the threads, which races with others that connect. The bell is destroyed
- *     last, and library.lock keeps creation, connection and destruction apart. Callbacks never take that lock.
- *   - paho says "TCP/TLS connect failure" whatever the reason: OpenSSL's is caught by a callback, the system's by mqtt_probe. */
+ *   - paho runs one send and one receive thread for all clients, and calls everything back with its big lock held.
+ *     So callbacks only take c->lock for a moment, and no function of paho is called while c->lock is held.
+ *   - The send thread can miss its wake-up: it is not woken by an acknowledgement or by a socket that takes more,
+ *     and a command may be queued between its last look and its wait. It then sleeps up to a second. Two things
+ *     help: we keep the window ourselves, so paho never holds a command back for the broker's Receive Maximum; and
+ *     whoever waits here rings `bell`, a client that is never connected and keeps one message at most: queueing to
+ *     it wakes the send thread and does nothing else.
+ *   - After a broken connection paho may keep requests, and call back about them much later. So every connection
+ *     gets a handle of its own, which is destroyed before a call that failed returns: no callback outlives what it
+ *     points to.
+ *   - Destroying the last handle of the process stops the threads, which races with others that connect. The bell is
+ *     destroyed last, and library.lock keeps creation, connection and destruction apart. Callbacks never take that
+ *     lock.
+ *   - paho says "TCP/TLS connect failure" whatever the reason: OpenSSL's is caught by a callback, the system's by
+ *     mqtt_probe. */
 #include "engine/mqtt/mqtt_client.h"
 
 #include <pthread.h>
@@ -29,15 +33,15 @@
 #include "engine/mqtt/mqtt_props.h"
 #include "sluice/source.h"
 
-#define WHY_MAX        200
-#define SLICE_MIN_MS   1u
-#define SLICE_MAX_MS   64u
+#define WHY_MAX          200
+#define SLICE_MIN_MS     1u
+#define SLICE_MAX_MS     64u
 #define SUBSCRIBE_WINDOW 100u
-#define PROBE_MS       3000
-#define VIEW_FACTOR    8u /* our form of a message's properties, at most that many times the packet */
-#define PACKET_MAX     UINT64_C(268435460) /* bytes of any MQTT packet */
-#define BUFFERED_MAX   100000
-#define CODE_FAILED    0x80u /* reason codes from here on are refusals */
+#define PROBE_MS         3000
+#define VIEW_FACTOR      8u /* our form of a message's properties, at most that many times the packet */
+#define PACKET_MAX       UINT64_C(268435460) /* bytes of any MQTT packet */
+#define BUFFERED_MAX     100000
+#define CODE_FAILED      0x80u /* reason codes from here on are refusals */
 
 enum {
     CODE_PACKET_TOO_LARGE = 0x95,
@@ -81,6 +85,7 @@ struct mqtt_client {
     bool lost;           /* a request of the running call will get no answer */
     bool ended_by_broker;
     int connect_code;
+    bool got_through; /* the failed connection was one, as far as TCP is concerned */
     char why[WHY_MAX], tls_why[WHY_MAX];
     struct broker broker;
 };
@@ -217,7 +222,7 @@ static void link_down(struct mqtt_client *c, const char *why)
 
 static void on_connected(void *ctx, MQTTAsync_successData *r)
 {
-    link_up(ctx, &(struct broker){
+    link_up(ctx, &(struct broker) {
                      .session_present = r && r->alt.connect.sessionPresent,
                      .takes_retain = true,
                      .receive_max = UINT16_MAX,
@@ -229,7 +234,7 @@ static void on_connected(void *ctx, MQTTAsync_successData *r)
 static void on_connected5(void *ctx, MQTTAsync_successData5 *r)
 {
     const MQTTProperties *p = &r->properties;
-    link_up(ctx, &(struct broker){
+    link_up(ctx, &(struct broker) {
                      .session_present = r->alt.connect.sessionPresent,
                      .takes_ids = mqtt_props_number(p, MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIERS_AVAILABLE, 1) != 0,
                      .takes_retain = mqtt_props_number(p, MQTTPROPERTY_CODE_RETAIN_AVAILABLE, 1) != 0,
@@ -239,22 +244,24 @@ static void on_connected5(void *ctx, MQTTAsync_successData5 *r)
                  });
 }
 
-static void connect_failed(struct mqtt_client *c, int code)
+/* message: what paho says; nothing if it could not even begin. */
+static void connect_failed(struct mqtt_client *c, int code, const char *message)
 {
     pthread_mutex_lock(&c->lock);
     c->connect_code = code;
+    c->got_through = message && strcmp(message, "TCP/TLS connect failure") != 0;
     pthread_mutex_unlock(&c->lock);
     link_down(c, "");
 }
 
 static void on_connect_failed(void *ctx, MQTTAsync_failureData *r)
 {
-    connect_failed(ctx, r ? r->code : MQTTASYNC_FAILURE);
+    connect_failed(ctx, r ? r->code : MQTTASYNC_FAILURE, r ? r->message : NULL);
 }
 
 static void on_connect_failed5(void *ctx, MQTTAsync_failureData5 *r)
 {
-    connect_failed(ctx, r ? r->code : MQTTASYNC_FAILURE);
+    connect_failed(ctx, r ? r->code : MQTTASYNC_FAILURE, r ? r->message : NULL);
 }
 
 static void on_connection_lost(void *ctx, char *cause)
@@ -267,7 +274,7 @@ static void on_connection_lost(void *ctx, char *cause)
     link_down(ctx, "the broker closed the connection or does not answer");
 }
 
-/* DISCONNECT from the broker: it says why; the end of the connection follows. */
+/* DISCONNECT from the broker: it says why, and nothing but the end of the connection can follow. */
 static void on_disconnect_packet(void *ctx, MQTTProperties *props, enum MQTTReasonCodes code)
 {
     struct mqtt_client *c = ctx;
@@ -276,7 +283,9 @@ static void on_disconnect_packet(void *ctx, MQTTProperties *props, enum MQTTReas
     pthread_mutex_lock(&c->lock);
     snprintf(c->why, sizeof(c->why), "%s (0x%02X)%s%s", mqtt_code_name((uint8_t)code), (unsigned)code,
              reason[0] ? ": " : "", reason);
+    c->ended_by_broker = true;
     pthread_mutex_unlock(&c->lock);
+    link_down(c, "");
 }
 
 static void on_hung_up(void *ctx, MQTTAsync_successData *r)
@@ -426,7 +435,7 @@ struct mqtt_client *mqtt_client_new(const struct mqtt_conf *conf, enum mqtt_role
     c->conf = conf;
     c->role = role;
     c->client_id = id;
-    c->handler = handler ? *handler : (struct mqtt_handler){ 0 };
+    c->handler = handler ? *handler : (struct mqtt_handler) { 0 };
     buf_init(&c->topic, UINT16_MAX + 1);
     arena_init(&c->view, VIEW_FACTOR * (size_t)conf->pending_bytes);
     return c;
@@ -567,16 +576,27 @@ static void set_tls(struct mqtt_client *c, MQTTAsync_SSLOptions *tls)
     tls->ssl_error_context = c;
 }
 
+/* What the broker may send without acknowledgement. It sends all of that again after a disconnection, and it should
+ * fit. */
+static uint32_t receive_maximum(const struct mqtt_conf *conf)
+{
+    int64_t half = conf->pending_messages / 2;
+    return half < 1 ? 1 : half < UINT16_MAX ? (uint32_t)half : UINT16_MAX;
+}
+
 static int set_session5(struct mqtt_client *c, MQTTAsync_connectOptions *o, MQTTProperties *props)
 {
     bool subscriber = c->role == MQTT_SUBSCRIBER;
     uint32_t expiry_s = subscriber ? (uint32_t)(c->conf->session_expiry_ms / 1000) : 0;
     int64_t packet_max = c->conf->pending_bytes < UINT32_MAX ? c->conf->pending_bytes : UINT32_MAX;
+    uint32_t receive_max = receive_maximum(c->conf);
     o->cleanstart = !subscriber || c->conf->clean_start;
     o->onSuccess5 = on_connected5;
     o->onFailure5 = on_connect_failed5;
     o->connectProperties = props;
     if (expiry_s > 0 && mqtt_props_add_number(props, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL, expiry_s) < 0)
+        return -1;
+    if (mqtt_props_add_number(props, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, receive_max) < 0)
         return -1;
     return mqtt_props_add_number(props, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE, (uint32_t)packet_max);
 }
@@ -628,8 +648,8 @@ static const char *refusal_name(int code)
     return mqtt_code_name((uint8_t)code);
 }
 
-/* Will the broker take us later without anybody changing anything? Server unavailable or busy, quota and rate exceeded, use
- * another server. */
+/* Will the broker take us later without anybody changing anything? Server unavailable or busy, quota and rate
+ * exceeded, use another server. */
 static bool is_passing(int code)
 {
     return code == 3 || code == 0x88 || code == 0x89 || code == 0x97 || code == 0x9C || code == 0x9F;
@@ -645,7 +665,7 @@ static int report_refusal(const struct mqtt_client *c, int code, struct err *e)
 }
 
 /* No CONNACK came. */
-static int report_no_answer(const struct mqtt_client *c, const char *tls_why, struct err *e)
+static int report_no_answer(const struct mqtt_client *c, bool got_through, const char *tls_why, struct err *e)
 {
     const struct mqtt_conf *conf = c->conf;
     char why[WHY_MAX];
@@ -659,9 +679,12 @@ static int report_no_answer(const struct mqtt_client *c, const char *tls_why, st
     int timeout_ms = conf->connect_timeout_ms < PROBE_MS ? (int)conf->connect_timeout_ms : PROBE_MS;
     if (!mqtt_probe(conf->address.host, conf->address.port, timeout_ms, why, sizeof(why)))
         return err_set(e, ERR_UNREACHABLE, "broker %s is not reachable: %s", conf->url, why);
+    if (!conf->address.tls && !got_through) /* it came up just now */
+        return err_set(e, ERR_UNREACHABLE, "broker %s could not be reached", conf->url);
     err_set(e, ERR_UNREACHABLE, "broker %s ended the connection before it answered", conf->url);
     if (conf->address.tls)
-        err_hint(e, "It may want a client certificate (certFile), or its certificate is for another host (verifyHost).");
+        err_hint(e,
+                 "It may want a client certificate (certFile), or its certificate is for another host (verifyHost).");
     else if (is_v5(c))
         err_hint(e, "It may want TLS (mqtts://), or MQTT 3.1.1 (version).");
     return -1;
@@ -670,7 +693,7 @@ static int report_no_answer(const struct mqtt_client *c, const char *tls_why, st
 static int report_connect_failure(struct mqtt_client *c, struct err *e)
 {
     pthread_mutex_lock(&c->lock);
-    bool interrupted = c->interrupted, timed_out = c->state == LINK_CONNECTING;
+    bool interrupted = c->interrupted, timed_out = c->state == LINK_CONNECTING, got_through = c->got_through;
     int code = c->connect_code;
     char tls_why[WHY_MAX];
     snprintf(tls_why, sizeof(tls_why), "%s", c->tls_why);
@@ -682,7 +705,7 @@ static int report_connect_failure(struct mqtt_client *c, struct err *e)
     if (timed_out)
         return err_set(e, ERR_UNREACHABLE, "broker %s did not answer within %lld ms", c->conf->url,
                        (long long)c->conf->connect_timeout_ms);
-    return report_no_answer(c, tls_why, e);
+    return report_no_answer(c, got_through, tls_why, e);
 }
 
 int mqtt_client_connect(struct mqtt_client *c, struct err *e)
@@ -692,7 +715,7 @@ int mqtt_client_connect(struct mqtt_client *c, struct err *e)
     c->state = LINK_CONNECTING;
     c->why[0] = c->tls_why[0] = '\0';
     c->connect_code = 0;
-    c->ended_by_broker = false;
+    c->ended_by_broker = c->got_through = false;
     pthread_mutex_unlock(&c->lock);
     if (make_handle(c, e) < 0)
         return -1;
@@ -727,7 +750,7 @@ static int reserve_requests(struct mqtt_client *c, size_t count, struct err *e)
 
 static struct request *open_request(struct mqtt_client *c, size_t i, struct mqtt_answer *a)
 {
-    c->requests[i] = (struct request){ .c = c, .answer = a };
+    c->requests[i] = (struct request) { .c = c, .answer = a };
     pthread_mutex_lock(&c->lock);
     c->open++;
     pthread_mutex_unlock(&c->lock);
@@ -809,7 +832,7 @@ static int run_requests(struct mqtt_client *c, request_sender *send, void *list,
 static int send_subscribe(struct mqtt_client *c, void *list, size_t i)
 {
     struct mqtt_subscription *s = (struct mqtt_subscription *)list + i;
-    s->answer = (struct mqtt_answer){ 0 };
+    s->answer = (struct mqtt_answer) { 0 };
     struct request *r = open_request(c, i, &s->answer);
     MQTTAsync_responseOptions o = response_to(r, on_subscribed);
     o.subscribeOptions.retainHandling = 1;
@@ -903,7 +926,7 @@ static int send_publication(struct mqtt_client *c, void *list, size_t i)
 int mqtt_client_publish(struct mqtt_client *c, struct mqtt_publication *list, size_t count, struct err *e)
 {
     for (size_t i = 0; i < count; i++)
-        list[i].answer = (struct mqtt_answer){ 0 };
+        list[i].answer = (struct mqtt_answer) { 0 };
     size_t window = broker_of(c).receive_max;
     if (window > (size_t)c->conf->in_flight)
         window = (size_t)c->conf->in_flight;

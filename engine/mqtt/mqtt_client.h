@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One connection to an MQTT broker, by paho.mqtt.c: the subscriber of the mqtt source, or the publisher of republish.
  *
- * A client belongs to one thread, its owner, which calls everything that is not marked otherwise; these calls wait, but not
- * beyond the time-outs of the configuration. What arrives comes by a handler on paho's receive thread. paho has one such thread in a process
- * and hands all acknowledgements through it, those of publishers too: a handler that waited for anything would stop them all.
+ * A client belongs to one thread, its owner, which calls everything that is not marked otherwise; these calls wait,
+ * but not beyond the time-outs of the configuration. What arrives comes by a handler on paho's receive thread. paho
+ * has one such thread in a process and hands all acknowledgements through it, those of publishers too: a handler
+ * that waited for anything would stop them all.
  *
  * paho acknowledges a message as soon as the handler has returned. */
 #ifndef SLUICE_MQTT_CLIENT_H
@@ -27,10 +28,11 @@ enum mqtt_role {
 
 struct mqtt_handler {
     void *ctx;
-    /* A message arrived. Valid during the call; the token is not set. False: memory is short, it is handed over again later.
-     * NULL for publishers. Thread: paho's. Must not wait. */
+    /* A message arrived. Valid during the call; the token is not set. False: memory is short, it is handed over
+     * again later. NULL for publishers. Thread: paho's. Must not wait. */
     bool (*arrived)(void *ctx, const struct source_message *m);
-    /* A connection that mqtt_client_connect made is gone, whoever ended it. May be NULL. Thread: paho's. Must not wait. */
+    /* A connection that mqtt_client_connect made is gone, whoever ended it. May be NULL. Thread: paho's, or the
+     * owner's. Must not wait. */
     void (*disconnected)(void *ctx);
 };
 
@@ -89,20 +91,24 @@ void mqtt_client_hang_up(struct mqtt_client *c);
 /* Let the running call and all further ones return early (-1). Thread: any. */
 void mqtt_client_interrupt(struct mqtt_client *c);
 
-bool mqtt_client_is_connected(struct mqtt_client *c);      /* Thread: any. */
-bool mqtt_client_session_present(struct mqtt_client *c);   /* the broker still had the session when we connected */
-bool mqtt_client_takes_ids(struct mqtt_client *c);         /* the broker takes Subscription Identifiers */
-bool mqtt_client_was_ended_by_broker(struct mqtt_client *c); /* the last connection: closed by the broker, or it went silent */
+bool mqtt_client_is_connected(struct mqtt_client *c);    /* Thread: any. */
+bool mqtt_client_session_present(struct mqtt_client *c); /* the broker still had the session when we connected */
+bool mqtt_client_takes_ids(struct mqtt_client *c);       /* the broker takes Subscription Identifiers */
+bool mqtt_client_was_ended_by_broker(
+    struct mqtt_client *c); /* the last connection: closed by the broker, or it went silent */
 /* Why the last connection ended, or "" while it stands. */
 void mqtt_client_why(struct mqtt_client *c, char *out, size_t size);
 
-/* One SUBSCRIBE per filter, pipelined, each with its identifier; with MQTT 5 retained messages come only for filters that the
- * session did not have. Sets the answers. -1: the connection broke or acknowledged nothing for ackTimeout; it is closed then. */
-int mqtt_client_subscribe(struct mqtt_client *c, struct mqtt_subscription *list, size_t count, struct err *e) MUST_CHECK;
+/* One SUBSCRIBE per filter, pipelined, each with its identifier; with MQTT 5 retained messages come only for filters
+ * that the session did not have. Sets the answers. -1: the connection broke or acknowledged nothing for ackTimeout;
+ * it is closed then. */
+int mqtt_client_subscribe(struct mqtt_client *c, struct mqtt_subscription *list, size_t count,
+                          struct err *e) MUST_CHECK;
 int mqtt_client_unsubscribe(struct mqtt_client *c, const char *const *filters, size_t count, struct err *e) MUST_CHECK;
 
-/* Publish in order. Sets the answers: QoS 1 by the broker's acknowledgement, QoS 0 when the message has left; what the
- * broker announced that it does not take (size, retain, QoS) is refused at once. -1: as above, and answers may be missing. */
+/* Publish in order. Sets the answers: QoS 1 by the broker's acknowledgement, QoS 0 when the message has left; what
+ * the broker announced that it does not take (size, retain, QoS) is refused at once. -1: as above, and answers may
+ * be missing. */
 int mqtt_client_publish(struct mqtt_client *c, struct mqtt_publication *list, size_t count, struct err *e) MUST_CHECK;
 
 /* "Not authorized" for 0x87; never NULL. */

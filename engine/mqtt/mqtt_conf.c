@@ -12,9 +12,9 @@
 
 #include "engine/base/utf8.h"
 
-#define YEAR_MS          (INT64_C(365) * 24 * 3600 * 1000)
-#define KEEP_ALIVE_MAX   (INT64_C(65535) * 1000)
-#define CLIENT_ID_MAX    1024
+#define YEAR_MS           (INT64_C(365) * 24 * 3600 * 1000)
+#define KEEP_ALIVE_MAX    (INT64_C(65535) * 1000)
+#define CLIENT_ID_MAX     1024
 #define PENDING_BYTES_MIN (INT64_C(64) << 10)
 
 static const char *const versions[] = { [MQTT_V5] = "5", [MQTT_V311] = "3.1.1", NULL };
@@ -22,48 +22,42 @@ static const char *const versions[] = { [MQTT_V5] = "5", [MQTT_V311] = "3.1.1", 
 #define FIELD(name) offsetof(struct mqtt_conf, name)
 
 const struct opt mqtt_options[MQTT_OPTION_COUNT] = {
-    { .name = "url", .type = OPT_TEXT, .offset = FIELD(url), .required = true,
+    { "url", OPT_TEXT, FIELD(url), .required = true,
       .help = "broker: mqtt://host[:port], mqtts:// for TLS, ws:// and wss:// for WebSocket" },
-    { .name = "clientId", .type = OPT_TEXT, .offset = FIELD(client_id), .def = "sluice",
+    { "clientId", OPT_TEXT, FIELD(client_id), .def = "sluice",
       .help = "client id of the subscriber, \"-republish\" is added for the publisher; unique at its broker" },
-    { .name = "userName", .type = OPT_TEXT, .offset = FIELD(user_name), .help = "user name at the broker" },
-    { .name = "password", .type = OPT_TEXT, .offset = FIELD(password), .help = "password at the broker" },
-    { .name = "caFile", .type = OPT_TEXT, .offset = FIELD(ca_file),
+    { "userName", OPT_TEXT, FIELD(user_name), .help = "user name at the broker" },
+    { "password", OPT_TEXT, FIELD(password), .help = "password at the broker" },
+    { "caFile", OPT_TEXT, FIELD(ca_file),
       .help = "PEM file of the authorities that may sign the broker's certificate; absent: those of the system" },
-    { .name = "certFile", .type = OPT_TEXT, .offset = FIELD(cert_file),
-      .help = "PEM file of the client certificate and its chain" },
-    { .name = "keyFile", .type = OPT_TEXT, .offset = FIELD(key_file),
-      .help = "PEM file of the client's private key; absent: it is in certFile" },
-    { .name = "keyPassword", .type = OPT_TEXT, .offset = FIELD(key_password),
-      .help = "password of an encrypted private key" },
-    { .name = "verifyHost", .type = OPT_BOOL, .offset = FIELD(verify_host), .def = "true",
+    { "certFile", OPT_TEXT, FIELD(cert_file), .help = "PEM file of the client certificate and its chain" },
+    { "keyFile", OPT_TEXT, FIELD(key_file), .help = "PEM file of the client's private key; absent: it is in certFile" },
+    { "keyPassword", OPT_TEXT, FIELD(key_password), .help = "password of an encrypted private key" },
+    { "verifyHost", OPT_BOOL, FIELD(verify_host), .def = "true",
       .help = "the broker's certificate must be for the host of the url" },
-    { .name = "version", .type = OPT_CHOICE, .offset = FIELD(version), .def = "5", .choices = versions,
-      .help = "version of MQTT" },
-    { .name = "keepAlive", .type = OPT_DURATION, .offset = FIELD(keep_alive_ms), .def = "60s", .min = 5000,
-      .max = KEEP_ALIVE_MAX, .help = "ping a silent broker after this time" },
-    { .name = "connectTimeout", .type = OPT_DURATION, .offset = FIELD(connect_timeout_ms), .def = "10s", .min = 1000,
-      .max = 600000, .help = "give up connecting after this time" },
-    { .name = "ackTimeout", .type = OPT_DURATION, .offset = FIELD(ack_timeout_ms), .def = "10s", .min = 100,
-      .max = 600000, .help = "give up a connection on which no acknowledgement came for this time" },
-    { .name = "reconnectMin", .type = OPT_DURATION, .offset = FIELD(reconnect_min_ms), .def = "500ms", .min = 10,
-      .max = 3600000, .help = "source: first wait before connecting again" },
-    { .name = "reconnectMax", .type = OPT_DURATION, .offset = FIELD(reconnect_max_ms), .def = "30s", .min = 10,
-      .max = 3600000, .help = "source: longest wait before connecting again" },
-    { .name = "qos", .type = OPT_INT, .offset = FIELD(qos), .def = "1", .min = 0, .max = 2,
-      .help = "source: highest QoS of the subscriptions" },
-    { .name = "cleanStart", .type = OPT_BOOL, .offset = FIELD(clean_start), .def = "false",
+    { "version", OPT_CHOICE, FIELD(version), .def = "5", .choices = versions, .help = "version of MQTT" },
+    { "keepAlive", OPT_DURATION, FIELD(keep_alive_ms), .def = "60s", .min = 5000, .max = KEEP_ALIVE_MAX,
+      .help = "ping a silent broker after this time" },
+    { "connectTimeout", OPT_DURATION, FIELD(connect_timeout_ms), .def = "10s", .min = 1000, .max = 600000,
+      .help = "give up connecting after this time" },
+    { "ackTimeout", OPT_DURATION, FIELD(ack_timeout_ms), .def = "10s", .min = 100, .max = 600000,
+      .help = "give up a connection on which no acknowledgement came for this time" },
+    { "reconnectMin", OPT_DURATION, FIELD(reconnect_min_ms), .def = "500ms", .min = 10, .max = 3600000,
+      .help = "source: first wait before connecting again" },
+    { "reconnectMax", OPT_DURATION, FIELD(reconnect_max_ms), .def = "30s", .min = 10, .max = 3600000,
+      .help = "source: longest wait before connecting again" },
+    { "qos", OPT_INT, FIELD(qos), .def = "1", .min = 0, .max = 2, .help = "source: highest QoS of the subscriptions" },
+    { "cleanStart", OPT_BOOL, FIELD(clean_start), .def = "false",
       .help = "source: forget the session at the broker when connecting" },
-    { .name = "sessionExpiry", .type = OPT_DURATION, .offset = FIELD(session_expiry_ms), .def = "1d", .min = 0,
-      .max = 50 * YEAR_MS, .help = "source: the broker keeps the session this long without us (MQTT 5)" },
-    { .name = "basicIngest", .type = OPT_BOOL, .offset = FIELD(basic_ingest), .def = "true",
+    { "sessionExpiry", OPT_DURATION, FIELD(session_expiry_ms), .def = "1d", .min = 0, .max = 50 * YEAR_MS,
+      .help = "source: the broker keeps the session this long without us (MQTT 5)" },
+    { "basicIngest", OPT_BOOL, FIELD(basic_ingest), .def = "true",
       .help = "source: also take messages to $aws/rules/<rule>/…" },
-    { .name = "pendingMessages", .type = OPT_INT, .offset = FIELD(pending_messages), .def = "100000", .min = 1,
-      .max = 100000000, .help = "source: disconnect while this many messages wait for the rules" },
-    { .name = "pendingBytes", .type = OPT_SIZE, .offset = FIELD(pending_bytes), .def = "256M",
-      .min = PENDING_BYTES_MIN, .max = INT64_C(1) << 40,
+    { "pendingMessages", OPT_INT, FIELD(pending_messages), .def = "100000", .min = 1, .max = 100000000,
+      .help = "source: disconnect while this many messages wait for the rules" },
+    { "pendingBytes", OPT_SIZE, FIELD(pending_bytes), .def = "256M", .min = PENDING_BYTES_MIN, .max = INT64_C(1) << 40,
       .help = "source: disconnect while this much waits for the rules; with MQTT 5 also the largest message" },
-    { .name = "inFlight", .type = OPT_INT, .offset = FIELD(in_flight), .def = "100", .min = 1, .max = 65535,
+    { "inFlight", OPT_INT, FIELD(in_flight), .def = "100", .min = 1, .max = 65535,
       .help = "republish: messages under way without acknowledgement; the broker's Receive Maximum counts too" },
 };
 
@@ -164,7 +158,7 @@ static int make_uri(struct mqtt_address *a, const char *paho, const char *path, 
 
 int mqtt_address_parse(struct mqtt_address *a, const char *url, struct err *e)
 {
-    *a = (struct mqtt_address){ 0 };
+    *a = (struct mqtt_address) { 0 };
     const char *sep = strstr(url, "://");
     if (!sep) {
         err_set(e, ERR_CONF_VALUE, "a broker's url must begin with a scheme");
@@ -174,7 +168,7 @@ int mqtt_address_parse(struct mqtt_address *a, const char *url, struct err *e)
     const struct scheme *scheme = find_scheme(url, (size_t)(sep - url), e);
     if (!scheme)
         return -1;
-    *a = (struct mqtt_address){ .tls = scheme->tls, .websocket = scheme->websocket, .port = scheme->port };
+    *a = (struct mqtt_address) { .tls = scheme->tls, .websocket = scheme->websocket, .port = scheme->port };
     const char *authority = sep + 3;
     size_t len = strcspn(authority, "/?#");
     const char *path = authority + len;
@@ -191,7 +185,7 @@ void mqtt_address_clear(struct mqtt_address *a)
 {
     free(a->host);
     free(a->uri);
-    *a = (struct mqtt_address){ 0 };
+    *a = (struct mqtt_address) { 0 };
 }
 
 /* --- checks that concern more than one option --- */
@@ -200,7 +194,7 @@ void mqtt_address_clear(struct mqtt_address *a)
 static struct span place_of(const struct conf *map, const char *name)
 {
     const struct conf *value = map && map->kind == CONF_MAP ? conf_get(map, name) : NULL;
-    return value ? value->at : map ? map->at : (struct span){ 0 };
+    return value ? value->at : map ? map->at : (struct span) { 0 };
 }
 
 static void check_url(struct mqtt_conf *c, const struct conf *map, struct errs *errs)
@@ -288,7 +282,7 @@ static void check_waits(const struct mqtt_conf *c, const struct conf *map, struc
 int mqtt_conf_read(struct mqtt_conf *c, const struct conf *map, struct errs *errs)
 {
     size_t errors = errs->errors;
-    *c = (struct mqtt_conf){ .at = place_of(map, "version") };
+    *c = (struct mqtt_conf) { .at = place_of(map, "version") };
     if (opt_read(mqtt_options, MQTT_OPTION_COUNT, map, "mqtt", c->at, c, errs) < 0 && (!map || map->kind != CONF_MAP))
         return -1;
     check_url(c, map, errs);

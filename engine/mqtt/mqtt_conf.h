@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options of an MQTT connection: `{ mqtt: { url: …, … } }` in sluice.yaml, for a source and for a connection alike.
  *
- * There is one table for both, so that one map can serve both: a republish action without a connection of its own uses the
- * map of the first mqtt source, and each of the two overlooks what only concerns the other. */
+ * There is one table for both, so that one map can serve both: a republish action without a connection of its own
+ * uses the map of the first mqtt source, and each of the two overlooks what only concerns the other. */
 #ifndef SLUICE_MQTT_CONF_H
 #define SLUICE_MQTT_CONF_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reasons for connections that failed.
  *
- * The probe runs only after a failure, so a broker that is up never sees it. It opens a connection of its own because paho
- * keeps the system's error to itself (it is only in its trace). */
+ * The probe runs only after a failure, so a broker that is up never sees it. It opens a connection of its own
+ * because paho keeps the system's error to itself (it is only in its trace). */
 #include "engine/mqtt/mqtt_probe.h"
 
 #include <errno.h>

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Try to open a TCP connection, and close it. True if it could be opened; else the reason is in `why` ("Connection refused").
- * Waits at most timeout_ms, apart from looking up the name. */
+/* Try to open a TCP connection, and close it. True if it could be opened; else the reason is in `why` ("Connection
+ * refused"). Waits at most timeout_ms, apart from looking up the name. */
 bool mqtt_probe(const char *host, uint16_t port, int timeout_ms, char *why, size_t size);
 
 /* The reason in a line of OpenSSL's error queue, as ERR_print_errors_cb hands it over:

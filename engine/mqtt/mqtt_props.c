@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Properties of MQTT 5 (section 2.2.2).
  *
- * The hop count is a user property of our own. One whose value is not a plain number of up to nine digits is not ours and stays
- * among the others; of several the highest counts. Anybody may send one: it can only make a message end sooner. */
+ * The hop count is a user property of our own. One whose value is not a plain number of up to nine digits is not
+ * ours and stays among the others; of several the highest counts. Anybody may send one: it can only make a message
+ * end sooner. */
 #include "engine/mqtt/mqtt_props.h"
 
 #include <stdio.h>
@@ -77,7 +78,7 @@ static int read_lists(const MQTTProperties *props, struct source_message *m, str
         if (is_hops(p, &hops))
             out->hops = hops > out->hops ? hops : out->hops;
         else if (p->identifier == MQTTPROPERTY_CODE_USER_PROPERTY)
-            users[out->user_property_count++] = (struct user_property){
+            users[out->user_property_count++] = (struct user_property) {
                 .name = p->value.data.data,
                 .name_len = (size_t)p->value.data.len,
                 .value = p->value.value.data,
@@ -154,7 +155,7 @@ int mqtt_props_add_number(MQTTProperties *props, enum MQTTPropertyCodes id, uint
 /* paho's strings are not const, but it only copies them. */
 static MQTTLenString len_string(const char *p, size_t len)
 {
-    return (MQTTLenString){ .len = (int)len, .data = (char *)(uintptr_t)(p ? p : "") };
+    return (MQTTLenString) { .len = (int)len, .data = (char *)(uintptr_t)(p ? p : "") };
 }
 
 static int add_text(MQTTProperties *props, enum MQTTPropertyCodes id, struct mqtt_text text)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Drives one action type from a script: one JSON command a line on standard input, one JSON answer a line on standard output (descriptor
- * 3 if that is open, for actions that write to standard output).
+/* Drives one action type from a script: one JSON command a line on standard input, one JSON answer a line on standard
+ * output (descriptor 3 if that is open, for actions that write to standard output).
  *
  *     {"open": "postgres", "target": YAML or null}   {} or {"errors": text}
  *     {"action": YAML}                               {"action": number} or {"errors": text}
@@ -58,7 +58,7 @@ static void die(const char *what)
 static const char *text_member(const struct json_doc *d, uint32_t at, const char *name, size_t *len)
 {
     uint32_t i = json_member(d, at, name, strlen(name));
-    return i && json_at(d, i)->kind == JSON_STRING ? json_string(d, i, &arena, len) : NULL;
+    return i && json_at(d, i)->kind == JSON_STRING ? json_text(d, i, &arena, len) : NULL;
 }
 
 static void answer_errors(struct errs *errs)
@@ -121,11 +121,13 @@ static struct rig_item *make_item(const struct json_doc *d, uint32_t at)
 {
     struct rig_var vars[VARS_MAX + 1] = { 0 };
     size_t count = 0, len, body_len;
-    uint32_t which = json_member(d, at, "action", 6), map = json_member(d, at, "vars", 4), json = json_member(d, at, "json", 4);
-    for (uint32_t k = map ? json_first(d, map) : 0; map && k != json_end(d, map) && count < VARS_MAX; k = json_next(d, map, k)) {
-        const char *name = json_string(d, k, &arena, &len);
+    uint32_t which = json_member(d, at, "action", 6), map = json_member(d, at, "vars", 4),
+             json = json_member(d, at, "json", 4);
+    for (uint32_t k = map ? json_first(d, map) : 0; map && k != json_end(d, map) && count < VARS_MAX;
+         k = json_next(d, map, k)) {
+        const char *name = json_text(d, k, &arena, &len);
         vars[count].name = arena_strndup(&arena, name, len);
-        const char *value = json_string(d, k + 1, &arena, &len);
+        const char *value = json_text(d, k + 1, &arena, &len);
         vars[count++].value = arena_strndup(&arena, value, len);
     }
     const char *body = text_member(d, at, "body", &body_len);
@@ -152,7 +154,8 @@ static void do_send(const struct json_doc *d, uint32_t list)
         items[i++] = &make_item(d, k)->item;
     uint64_t start = clock_monotonic_ms(&clock_system);
     int rc = target.type->send(lane, items, count, &e);
-    buf_printf(&answer, "{\"rc\":%d,\"ms\":%llu,\"error\":", rc, (unsigned long long)(clock_monotonic_ms(&clock_system) - start));
+    buf_printf(&answer, "{\"rc\":%d,\"ms\":%llu,\"error\":", rc,
+               (unsigned long long)(clock_monotonic_ms(&clock_system) - start));
     json_write_string(&answer, e.text, strlen(e.text));
     buf_puts(&answer, ",\"results\":[");
     for (i = 0; i < count; i++) {

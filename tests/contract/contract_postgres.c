@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The contract against the server that SLUICE_TEST_PG names; tests/integration/test_postgres_action.py starts one and runs this. */
+/* The contract against the server that SLUICE_TEST_PG names; tests/integration/test_postgres_action.py starts one and
+ * runs this. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -17,7 +17,8 @@ static struct conf *parse(const char *yaml, struct errs *errs)
 bool rig_target_open(struct rig_target *t, const struct action_type *type, const char *yaml, const struct clock *clock,
                      struct errs *errs)
 {
-    *t = (struct rig_target){ .type = type, .env = { .clock = clock ? clock : &clock_system, .client_name = "sluice-test" } };
+    *t = (struct rig_target) { .type = type,
+                               .env = { .clock = clock ? clock : &clock_system, .client_name = "sluice-test" } };
     t->conf = yaml ? parse(yaml, errs) : NULL;
     if (yaml && !t->conf)
         return false;
@@ -53,7 +54,7 @@ static bool template_is_constant(struct act_host *host, int index)
 
 bool rig_action_open(struct rig_action *a, const struct rig_target *t, const char *yaml, struct errs *errs)
 {
-    *a = (struct rig_action){ .host = { template_add, template_is_constant }, .type = t->type };
+    *a = (struct rig_action) { .host = { template_add, template_is_constant }, .type = t->type };
     a->conf = parse(yaml, errs);
     if (!a->conf)
         return false;
@@ -107,8 +108,12 @@ struct rig_item *rig_item_new(const struct rig_action *a, const char *body, size
     memcpy(it->body, body, len);
     for (size_t i = 0; i < a->scalar_count; i++)
         render(it, i, a->scalars[i], vars);
-    it->item = (struct act_item){
-        .action = a->action, .body = it->body, .body_len = len, .body_is_json = is_json, .texts = it->texts,
+    it->item = (struct act_item) {
+        .action = a->action,
+        .body = it->body,
+        .body_len = len,
+        .body_is_json = is_json,
+        .texts = it->texts,
     };
     return it;
 }

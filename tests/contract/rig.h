@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the flow does for an action, done by hand: opens a target, actions and a lane, and renders templates. A template here knows
- * only `${name}`, which is the variable of that name that the item was made with. */
+/* What the flow does for an action, done by hand: opens a target, actions and a lane, and renders templates. A
+ * template here knows only `${name}`, which is the variable of that name that the item was made with. */
 #ifndef SLUICE_TESTS_CONTRACT_RIG_H
 #define SLUICE_TESTS_CONTRACT_RIG_H
 
