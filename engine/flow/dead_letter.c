@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The `file` action, opened as a rule would open it, but with no rule around: the configuration is a small JSON text made
- * here, and its templates are taken as they stand, since there is no message to evaluate them on. */
+/* The `file` action, opened as a rule would open it, but with no rule around: the configuration is a small JSON text
+ * made here, and its templates are taken as they stand, since there is no message to evaluate them on. */
 #include "engine/flow/dead_letter.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "engine/base/utf8.h"
 
 #define DEAD_LETTER_MAX_TEXTS 8
-#define PATH_CONF_MAX ((size_t)64 << 10)
+#define PATH_CONF_MAX         ((size_t)64 << 10)
 
 struct dead_letter {
     struct act_host host; /* first: template_add gets it back */
@@ -29,7 +29,7 @@ static int add_text(struct act_host *host, const struct conf *scalar, struct err
         errs_add(errs, SEV_ERROR, ERR_LIMIT, scalar->at, "too many texts for the dead-letter store");
         return -1;
     }
-    dl->texts[dl->text_count] = (struct act_text){ .p = scalar->text, .len = scalar->len };
+    dl->texts[dl->text_count] = (struct act_text) { .p = scalar->text, .len = scalar->len };
     return dl->text_count++;
 }
 
@@ -54,7 +54,7 @@ static struct conf *make_conf(const char *path, struct errs *errs)
     if (src)
         conf = conf_parse(src, true, errs);
     else
-        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span){ 0 }, "the path of the dead-letter file is too long");
+        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span) { 0 }, "the path of the dead-letter file is too long");
     src_unref(src);
     buf_clear(&text);
     return conf;
@@ -64,10 +64,11 @@ static int open_action(struct dead_letter *dl, const char *path, const struct ta
 {
     const struct action_type *type = targets_type(targets, "file");
     if (!type) {
-        errs_add(errs, SEV_ERROR, ERR_CONF_NAME, (struct span){ 0 }, "there is no action \"file\" for the dead-letter file");
+        errs_add(errs, SEV_ERROR, ERR_CONF_NAME, (struct span) { 0 },
+                 "there is no action \"file\" for the dead-letter file");
         return -1;
     }
-    dl->target = (struct target){ .name = (char *)"dead letters", .type = type };
+    dl->target = (struct target) { .name = (char *)"dead letters", .type = type };
     dl->conf = make_conf(path, errs);
     if (!dl->conf)
         return -1;
@@ -83,10 +84,10 @@ struct dead_letter *dead_letter_open(const char *path, const struct targets *tar
 {
     struct dead_letter *dl = calloc(1, sizeof(*dl));
     if (!dl) {
-        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span){ 0 }, "out of memory");
+        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span) { 0 }, "out of memory");
         return NULL;
     }
-    dl->host = (struct act_host){ .template_add = add_text, .template_is_constant = text_is_constant };
+    dl->host = (struct act_host) { .template_add = add_text, .template_is_constant = text_is_constant };
     struct err e = { 0 };
     struct outbox_conf own = *conf;
     own.never_rejects = true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Delivery: one action of one rule for one message, on its way from a worker through an outbox and back.
  *
- * Made and owned by a worker, which gets it back when its result is final; in between it belongs to exactly one outbox. The outbox reads
- * `place`, `item` and `attempts` and returns it to `home`; the rest is the worker's. */
+ * Made and owned by a worker, which gets it back when its result is final; in between it belongs to exactly one
+ * outbox. The outbox reads `place`, `item` and `attempts` and returns it to `home`; the rest is the worker's. */
 #ifndef SLUICE_FLOW_DELIVERY_H
 #define SLUICE_FLOW_DELIVERY_H
 
@@ -25,9 +25,9 @@ struct delivery {
     struct run *run;
     const struct rule_action *action; /* NULL: the dead-letter store */
     enum delivery_role role;
-    struct delivery *next;   /* of the same run, or of the pool's free ones */
-    struct buf text;         /* the rendered templates, one behind the other */
-    struct act_text *texts;  /* into text; item.texts points here */
+    struct delivery *next;  /* of the same run, or of the pool's free ones */
+    struct buf text;        /* the rendered templates, one behind the other */
+    struct act_text *texts; /* into text; item.texts points here */
     size_t text_cap;
 };
 

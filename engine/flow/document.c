@@ -78,7 +78,8 @@ void document_trace_id(const struct message *m, char out[37])
     random_uuid(&r, out);
 }
 
-void document_error(struct buf *out, const char *rule, const struct message *m, const struct failure *failures, size_t count)
+void document_error(struct buf *out, const char *rule, const struct message *m, const struct failure *failures,
+                    size_t count)
 {
     char trace_id[37];
     document_trace_id(m, trace_id);
@@ -135,8 +136,8 @@ static void put_mqtt5(struct buf *out, const struct message *m)
     buf_putc(out, '}');
 }
 
-void document_dead_letter(struct buf *out, int64_t now_ms, const char *rule, const struct message *m, const struct failure *failures,
-                          size_t count)
+void document_dead_letter(struct buf *out, int64_t now_ms, const char *rule, const struct message *m,
+                          const struct failure *failures, size_t count)
 {
     put_time(out, now_ms);
     put_member(out, "rule", rule, strlen(rule));

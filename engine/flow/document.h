@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two documents about a message that could not be delivered: what the error action gets (rule language, section 7.2) and the line
- * in the dead-letter store. Pure: message in, JSON out. */
+/* The two documents about a message that could not be delivered: what the error action gets (rule language, section
+ * 7.2) and the line in the dead-letter store. Pure: message in, JSON out. */
 #ifndef SLUICE_FLOW_DOCUMENT_H
 #define SLUICE_FLOW_DOCUMENT_H
 
@@ -18,15 +18,17 @@ struct failure {
     const char *reason;
 };
 
-/* {"ruleName","topic","cloudwatchTraceId","clientId","sourceIp"?,"base64OriginalPayload","failures":[…]}. Text that is not valid UTF-8 gets
- * U+FFFD for each bad byte. */
-void document_error(struct buf *out, const char *rule, const struct message *m, const struct failure *failures, size_t count);
+/* {"ruleName","topic","cloudwatchTraceId","clientId","sourceIp"?,"base64OriginalPayload","failures":[…]}. Text that
+ * is not valid UTF-8 gets U+FFFD for each bad byte. */
+void document_error(struct buf *out, const char *rule, const struct message *m, const struct failure *failures,
+                    size_t count);
 
-/* One line without its line end. The members that describe the message are those of case files and of the `replay` source, so a
- * dead-letter file can be replayed as it is: {"time","rule","topic","qos","retain"?,"clientid"?,"principal"?,"sourceip"?,"via"?,
+/* One line without its line end. The members that describe the message are those of case files and of the `replay`
+ * source, so a dead-letter file can be replayed as it is:
+ * {"time","rule","topic","qos","retain"?,"clientid"?,"principal"?,"sourceip"?,"via"?,
  * "mqtt5"?,"payload_base64","failures":[…]}. now_ms: since 1970-01-01 UTC. */
-void document_dead_letter(struct buf *out, int64_t now_ms, const char *rule, const struct message *m, const struct failure *failures,
-                          size_t count);
+void document_dead_letter(struct buf *out, int64_t now_ms, const char *rule, const struct message *m,
+                          const struct failure *failures, size_t count);
 
 /* The message's trace id: what traceid() gives, as 36 characters and NUL. */
 void document_trace_id(const struct message *m, char out[37]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Life of the flow: making the parts, connecting them, starting them from the end of a message's way to its beginning, and
- * stopping them from the beginning to the end. What happens to a message is in intake.c, worker.c and outbox.c. */
+/* Life of the flow: making the parts, connecting them, starting them from the end of a message's way to its
+ * beginning, and stopping them from the beginning to the end. What happens to a message is in intake.c, worker.c and
+ * outbox.c. */
 #include "engine/flow/flow.h"
 
 #include <assert.h>
@@ -48,11 +49,11 @@ struct flow {
 
 static struct outbox_conf outbox_conf_of(struct flow *f)
 {
-    return (struct outbox_conf){ .clock = f->options.clock,
-                                 .retry = f->options.retry,
-                                 .bound = f->options.outbox_items,
-                                 .pressure = &f->pressure,
-                                 .seed = random_entropy() };
+    return (struct outbox_conf) { .clock = f->options.clock,
+                                  .retry = f->options.retry,
+                                  .bound = f->options.outbox_items,
+                                  .pressure = &f->pressure,
+                                  .seed = random_entropy() };
 }
 
 static void on_relieved(void *ctx)
@@ -77,13 +78,13 @@ static size_t worker_count_of(const struct flow_options *options)
 
 static int make_workers(struct flow *f, struct err *e)
 {
-    f->worker_env = (struct worker_env){ .clock = f->options.clock,
-                                         .account_id = f->options.account_id,
-                                         .limits = f->options.limits,
-                                         .stats = f->stats,
-                                         .gate = &f->gate,
-                                         .pressure = &f->pressure,
-                                         .dead_letter = f->dead_letter };
+    f->worker_env = (struct worker_env) { .clock = f->options.clock,
+                                          .account_id = f->options.account_id,
+                                          .limits = f->options.limits,
+                                          .stats = f->stats,
+                                          .gate = &f->gate,
+                                          .pressure = &f->pressure,
+                                          .dead_letter = f->dead_letter };
     size_t count = worker_count_of(&f->options);
     f->workers = calloc(count, sizeof(struct worker *));
     if (!f->workers)
@@ -98,14 +99,14 @@ static int make_workers(struct flow *f, struct err *e)
 
 static int make_intakes(struct flow *f, const struct flow_source *sources, size_t count, struct err *e)
 {
-    f->intake_env = (struct intake_env){ .clock = f->options.clock,
-                                         .gate = &f->gate,
-                                         .stats = f->stats,
-                                         .current = &f->current,
-                                         .workers = f->workers,
-                                         .worker_count = f->worker_count,
-                                         .finished = on_finished,
-                                         .ctx = f };
+    f->intake_env = (struct intake_env) { .clock = f->options.clock,
+                                          .gate = &f->gate,
+                                          .stats = f->stats,
+                                          .current = &f->current,
+                                          .workers = f->workers,
+                                          .worker_count = f->worker_count,
+                                          .finished = on_finished,
+                                          .ctx = f };
     f->intakes = calloc(count + 1, sizeof(struct intake));
     if (!f->intakes)
         return err_set(e, ERR_MEMORY, "out of memory");
@@ -135,14 +136,14 @@ static int make_parts(struct flow *f, const struct flow_source *sources, size_t 
     return make_intakes(f, sources, count, e);
 }
 
-struct flow *flow_new(const struct flow_options *options, struct targets *targets, const struct flow_source *sources, size_t count,
-                      struct errs *errs)
+struct flow *flow_new(const struct flow_options *options, struct targets *targets, const struct flow_source *sources,
+                      size_t count, struct errs *errs)
 {
     assert(options->in_flight > 0 && options->outbox_items > 0 && options->retry.min_ms > 0);
     struct err e = { 0 };
     struct flow *f = calloc(1, sizeof(*f));
     if (!f) {
-        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span){ 0 }, "out of memory");
+        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span) { 0 }, "out of memory");
         return NULL;
     }
     f->options = *options;
@@ -264,7 +265,8 @@ int flow_set_ruleset(struct flow *f, struct ruleset *rs, struct err *e)
     int rc = 0;
     for (size_t i = 0; i < f->intake_count; i++) {
         const struct msg_origin *origin = &f->intakes[i].origin;
-        if (origin->type->set_filters && origin->type->set_filters(origin->handle, rs->filters, rs->filter_count, e) < 0)
+        if (origin->type->set_filters &&
+            origin->type->set_filters(origin->handle, rs->filters, rs->filter_count, e) < 0)
             rc = -1;
     }
     return rc;
@@ -277,9 +279,10 @@ static void stop_sources(struct flow *f)
     if (f->sources_stopped)
         return;
     f->sources_stopped = true;
-    gate_close(&f->gate); /* a source that waits for room goes on, and is told that there is none */
+    /* The gate stays open meanwhile: what a source has taken from its broker and acknowledged, it still hands over. */
     for (size_t i = 0; i < f->sources_started; i++)
         f->intakes[i].origin.type->stop(f->intakes[i].origin.handle);
+    gate_close(&f->gate);
 }
 
 size_t flow_drain(struct flow *f, unsigned limit_ms)

@@ -30,9 +30,9 @@ struct flow;
 
 struct flow_options {
     const struct clock *clock;
-    size_t workers;           /* 0: one per core */
-    size_t in_flight;         /* messages at most between source and settlement; at least 1 */
-    size_t outbox_items;      /* deliveries in an outbox from which on no new message is begun; at least 1 */
+    size_t workers;      /* 0: one per core */
+    size_t in_flight;    /* messages at most between source and settlement; at least 1 */
+    size_t outbox_items; /* deliveries in an outbox from which on no new message is begun; at least 1 */
     struct retry retry;
     const char *dead_letters; /* path */
     const char *account_id;   /* NULL: accountid() gives zeros */
@@ -50,28 +50,30 @@ struct flow_source {
     enum ordering ordering;
 };
 
-/* Takes the sources' handles (on success). targets: opened; borrowed until flow_free, as the options' texts are. Opens the
- * dead-letter store. NULL after adding to errs. Thread: control, as all of the following. */
-struct flow *flow_new(const struct flow_options *options, struct targets *targets, const struct flow_source *sources, size_t count,
-                      struct errs *errs) MUST_CHECK;
+/* Takes the sources' handles (on success). targets: opened; borrowed until flow_free, as the options' texts are.
+ * Opens the dead-letter store. NULL after adding to errs. Thread: control, as all of the following. */
+struct flow *flow_new(const struct flow_options *options, struct targets *targets, const struct flow_source *sources,
+                      size_t count, struct errs *errs) MUST_CHECK;
 
-/* Where rules count, for ruleset_compile. Rules that were compiled without counters get theirs when the flow takes the ruleset. */
+/* Where rules count, for ruleset_compile. Rules that were compiled without counters get theirs when the flow takes
+ * the ruleset. */
 struct stats_table *flow_stats(struct flow *f);
 
-/* Start outboxes, workers and, last, sources. Takes a reference to rs, which no other flow may have had. On error everything is stopped
- * again; only flow_free may follow. */
+/* Start outboxes, workers and, last, sources. Takes a reference to rs, which no other flow may have had. On error
+ * everything is stopped again; only flow_free may follow. */
 int flow_start(struct flow *f, struct ruleset *rs, struct err *e) MUST_CHECK;
-/* Let new messages begin with another ruleset; those under way finish on theirs. Sources subscribe to new filters before they drop
- * old ones. Takes a reference. On error of a source the new rules are in force, but some filter is not subscribed. */
+/* Let new messages begin with another ruleset; those under way finish on theirs. Sources subscribe to new filters
+ * before they drop old ones. Takes a reference. On error of a source the new rules are in force, but some filter is
+ * not subscribed. */
 int flow_set_ruleset(struct flow *f, struct ruleset *rs, struct err *e) MUST_CHECK;
 
-/* Stop the sources and wait until everything under way is final, or limit_ms have passed. Returns how many messages are not;
- * flow_read tells which rules (in flight) and targets (waiting, state, reason) they hang on. */
+/* Stop the sources and wait until everything under way is final, or limit_ms have passed. Returns how many messages
+ * are not; flow_read tells which rules (in flight) and targets (waiting, state, reason) they hang on. */
 size_t flow_drain(struct flow *f, unsigned limit_ms);
 /* Counters of now; also after flow_stop. Thread: any. */
 int flow_read(struct flow *f, struct stats_snapshot *s, struct err *e) MUST_CHECK;
-/* End all threads, sources first; a back-off ends at once, a send that runs is waited for. What is not final is not settled. Sources then
- * send their last acknowledgements and are closed. May be called again. */
+/* End all threads, sources first; a back-off ends at once, a send that runs is waited for. What is not final is not
+ * settled. Sources then send their last acknowledgements and are closed. May be called again. */
 void flow_stop(struct flow *f);
 void flow_free(struct flow *f); /* stops it first */
 

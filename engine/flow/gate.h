@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gate: how many messages are between source and settlement, and the bound on it. Everything else in the flow is bounded through it:
- * lanes hold at most what passed the gate, outboxes at most its deliveries. */
+/* Gate: how many messages are between source and settlement, and the bound on it. Everything else in the flow is
+ * bounded through it: lanes hold at most what passed the gate, outboxes at most its deliveries. */
 #ifndef SLUICE_FLOW_GATE_H
 #define SLUICE_FLOW_GATE_H
 
@@ -31,8 +31,8 @@ enum gate_answer gate_enter(struct gate *g);
 void gate_leave(struct gate *g);
 size_t gate_count(const struct gate *g);
 
-/* Wait until there is room, the gate is closed, or the time has passed. always: do not return at once because there is room
- * (after memory ran short). */
+/* Wait until there is room, the gate is closed, or the time has passed. always: do not return at once because there
+ * is room (after memory ran short). */
 void gate_wait_room(struct gate *g, unsigned timeout_ms, bool always);
 /* Wait until nothing is in, or the time has passed; returns what is still in. */
 size_t gate_wait_empty(struct gate *g, unsigned timeout_ms);

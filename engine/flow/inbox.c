@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Copying a message: its size is summed up first, then the parts are laid out one after the other, the aligned ones in front. */
+/* Copying a message: its size is summed up first, then the parts are laid out one after the other, the aligned ones
+ * in front. */
 #include "engine/flow/inbox.h"
 
 #include <stdlib.h>
@@ -61,7 +62,7 @@ struct inbox_item *inbox_item_new(const struct source_message *m)
     if (!item)
         return NULL;
     char *users = (char *)(item + 1), *ids = users + users_size;
-    *item = (struct inbox_item){ .size = size, .m = *m };
+    *item = (struct inbox_item) { .size = size, .m = *m };
     copy_message(&item->m.message, &m->message, (struct user_property *)(void *)users, ids + ids_size);
     if (ids_size)
         memcpy(ids, m->filter_ids, ids_size);
@@ -71,7 +72,7 @@ struct inbox_item *inbox_item_new(const struct source_message *m)
 
 void inbox_init(struct inbox *in, size_t max_messages, size_t max_bytes)
 {
-    *in = (struct inbox){ .max_messages = max_messages, .max_bytes = max_bytes };
+    *in = (struct inbox) { .max_messages = max_messages, .max_bytes = max_bytes };
 }
 
 void inbox_clear(struct inbox *in)
@@ -109,6 +110,11 @@ struct inbox_item *inbox_take(struct inbox *in)
 bool inbox_is_full(const struct inbox *in)
 {
     return in->messages >= in->max_messages || in->bytes >= in->max_bytes;
+}
+
+bool inbox_is_overfull(const struct inbox *in)
+{
+    return in->messages >= in->max_messages + INBOX_SLACK_MESSAGES || in->bytes >= in->max_bytes + INBOX_SLACK_BYTES;
 }
 
 bool inbox_is_half_empty(const struct inbox *in)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inbox: copies of messages that arrived on a library's thread and wait for the source's own. First in, first out, with bounds that the
- * source asks for; the inbox itself takes everything, since what was acknowledged already must not be lost. Not thread-safe. */
+/* Inbox: copies of messages that arrived on a library's thread and wait for the source's own. First in, first out,
+ * with bounds that the source asks for; the inbox itself takes everything, since what was acknowledged already must
+ * not be lost. Not thread-safe. */
 #ifndef SLUICE_FLOW_INBOX_H
 #define SLUICE_FLOW_INBOX_H
 
@@ -9,12 +10,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define INBOX_SLACK_MESSAGES ((size_t)20000)
+#define INBOX_SLACK_BYTES    ((size_t)64 << 20)
+
 /* One message in one allocation:
  *
  *     struct inbox_item | user properties | identifiers | bytes of topic, payload and texts */
 struct inbox_item {
     struct inbox_item *next;
-    size_t size; /* of the allocation */
+    size_t size;             /* of the allocation */
     struct source_message m; /* points into this allocation */
 };
 
@@ -32,7 +36,8 @@ void inbox_clear(struct inbox *in);
 void inbox_add(struct inbox *in, struct inbox_item *item); /* takes it */
 struct inbox_item *inbox_take(struct inbox *in);           /* the oldest; NULL: empty */
 
-bool inbox_is_full(const struct inbox *in);      /* a bound is reached */
+bool inbox_is_full(const struct inbox *in);       /* a bound is reached */
+bool inbox_is_overfull(const struct inbox *in);   /* a bound was passed by INBOX_SLACK_… */
 bool inbox_is_half_empty(const struct inbox *in); /* half of each bound is free */
 
 #endif

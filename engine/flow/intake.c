@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a source into a lane. On the hot path: one message allocation and three short locks (current ruleset, the source's
- * counters, the lane). Routing comes before the gate, so that what no rule wants is settled even when the flow is full. */
+/* From a source into a lane. On the hot path: one message allocation and three short locks (current ruleset, the
+ * source's counters, the lane). Routing comes before the gate, so that what no rule wants is settled even when the
+ * flow is full. */
 #include "engine/flow/intake.h"
 
 #include <stdio.h>
@@ -44,7 +45,8 @@ struct ruleset *ruleset_slot_get(struct ruleset_slot *slot)
     return rs;
 }
 
-/* FNV-1a (Fowler, Noll, Vo) with splitmix64's last step, since lanes are chosen by the upper bits. Never 0: that means no order. */
+/* FNV-1a (Fowler, Noll, Vo) with splitmix64's last step, since lanes are chosen by the upper bits. Never 0: that
+ * means no order. */
 static uint64_t hash_of(const char *p, size_t len)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325);
@@ -109,7 +111,8 @@ static bool matches_reserve(struct intake *in, size_t count)
     return true;
 }
 
-static struct msg *copy_message(struct intake *in, const struct source_message *m, struct ruleset *rs, size_t rule_count)
+static struct msg *copy_message(struct intake *in, const struct source_message *m, struct ruleset *rs,
+                                size_t rule_count)
 {
     struct msg *copy = msg_new(&m->message, rs, in->matches, rule_count);
     if (!copy)
@@ -125,7 +128,8 @@ static struct msg *copy_message(struct intake *in, const struct source_message *
 }
 
 /* Through the gate and into its lane. */
-static enum sink_answer submit_matched(struct intake *in, const struct source_message *m, struct ruleset *rs, size_t rule_count)
+static enum sink_answer submit_matched(struct intake *in, const struct source_message *m, struct ruleset *rs,
+                                       size_t rule_count)
 {
     enum gate_answer answer = gate_enter(in->env->gate);
     if (answer != GATE_IN)
@@ -139,7 +143,7 @@ static enum sink_answer submit_matched(struct intake *in, const struct source_me
     stats_source_matched(in->env->stats, in->origin.index); /* before the worker can settle it */
     if (worker_push(lane_of(in, copy->key), copy))
         return SINK_TAKEN;
-    msg_free(copy); /* lanes have room for all that passed the gate, so this one is closed; nobody reads the counters any more */
+    msg_free(copy); /* lanes have room for all that passed the gate, so this one is closed: the counters' end, too */
     return SINK_CLOSED;
 }
 
@@ -154,8 +158,8 @@ static enum sink_answer submit(struct source_sink *sink, const struct source_mes
         goto out;
     }
     enum router_kind kind;
-    size_t count = router_match(rs->router, m->message.topic, m->message.topic_len, m->filter_ids, m->filter_id_count, in->matches,
-                                in->match_cap, &kind);
+    size_t count = router_match(rs->router, m->message.topic, m->message.topic_len, m->filter_ids, m->filter_id_count,
+                                in->matches, in->match_cap, &kind);
     answer = count ? submit_matched(in, m, rs, count) : submit_unmatched(in, m, kind);
 out:
     ruleset_unref(rs);
@@ -177,8 +181,8 @@ static void finished(struct source_sink *sink)
 void intake_init(struct intake *in, const struct intake_env *env, const struct msg_origin *origin, const char *name,
                  enum ordering ordering)
 {
-    *in = (struct intake){ .env = env, .origin = *origin, .name = name, .ordering = ordering };
-    in->sink = (struct source_sink){ .submit = submit, .wait_room = wait_room, .finished = finished };
+    *in = (struct intake) { .env = env, .origin = *origin, .name = name, .ordering = ordering };
+    in->sink = (struct source_sink) { .submit = submit, .wait_room = wait_room, .finished = finished };
     random_seed(&in->random, random_entropy());
     notice_init(&in->not_found, SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Intake: the flow's side of a source. Routes each message on the current ruleset, chooses its lane by the ordering key, and hands it to
- * that lane's worker. The source's thread runs all of it and is never blocked. */
+/* Intake: the flow's side of a source. Routes each message on the current ruleset, chooses its lane by the ordering
+ * key, and hands it to that lane's worker. The source's thread runs all of it and is never blocked. */
 #ifndef SLUICE_FLOW_INTAKE_H
 #define SLUICE_FLOW_INTAKE_H
 
@@ -52,8 +52,8 @@ struct intake {
     struct random random;
     uint32_t *matches; /* room for every rule of the ruleset */
     size_t match_cap;
-    uint64_t turn;     /* ORDERING_NONE: lanes in turn */
-    bool starved;      /* the last answer was FULL for lack of memory, not of room */
+    uint64_t turn; /* ORDERING_NONE: lanes in turn */
+    bool starved;  /* the last answer was FULL for lack of memory, not of room */
     struct notice not_found;
 };
 

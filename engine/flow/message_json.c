@@ -2,6 +2,7 @@
 /* Member by member; each reader says which member is wrong. */
 #include "engine/flow/message_json.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +37,7 @@ static int read_bytes(struct reader *r, uint32_t object, const char *name, const
         return 0;
     if (json_at(r->doc, i)->kind != JSON_STRING)
         return err_set(r->e, ERR_CONF_TYPE, "\"%s\" must be a text", name);
-    *out = json_string(r->doc, i, r->arena, len);
+    *out = json_text(r->doc, i, r->arena, len);
     return *out ? 0 : no_room(r);
 }
 
@@ -86,13 +87,15 @@ static int read_int(struct reader *r, uint32_t object, const char *name, int64_t
     if (node->kind == JSON_INT && node->len < sizeof(digits)) {
         memcpy(digits, r->doc->text + node->off, node->len);
         digits[node->len] = '\0';
+        errno = 0;
         long long v = strtoll(digits, NULL, 10);
-        if (v >= min && v <= max) {
+        if (errno == 0 && v >= min && v <= max) {
             *out = v;
             return 0;
         }
     }
-    return err_set(r->e, ERR_CONF_VALUE, "\"%s\" must be a whole number from %lld to %lld", name, (long long)min, (long long)max);
+    return err_set(r->e, ERR_CONF_VALUE, "\"%s\" must be a whole number from %lld to %lld", name, (long long)min,
+                   (long long)max);
 }
 
 static int read_bool(struct reader *r, uint32_t object, const char *name, bool *out)
@@ -123,7 +126,8 @@ static int read_payload(struct reader *r, uint32_t object, struct message *m)
     uint32_t value = json_member(r->doc, object, "payload", 7); /* null is a payload, too */
     uint32_t text = member(r, object, "payload_text"), base64 = member(r, object, "payload_base64");
     if ((value != 0) + (text != 0) + (base64 != 0) > 1)
-        return err_set(r->e, ERR_CONF_VALUE, "only one of \"payload\", \"payload_text\" and \"payload_base64\" can be given");
+        return err_set(r->e, ERR_CONF_VALUE,
+                       "only one of \"payload\", \"payload_text\" and \"payload_base64\" can be given");
     if (value)
         return read_payload_value(r, value, m);
     if (text)
@@ -142,8 +146,8 @@ static int read_property(struct reader *r, uint32_t pair, struct user_property *
     if (!name || !value || json_element(r->doc, pair, 2) || json_at(r->doc, name)->kind != JSON_STRING ||
         json_at(r->doc, value)->kind != JSON_STRING)
         return err_set(r->e, ERR_CONF_TYPE, "\"user_properties\" must be a list of [name, value]");
-    p->name = json_string(r->doc, name, r->arena, &p->name_len);
-    p->value = json_string(r->doc, value, r->arena, &p->value_len);
+    p->name = json_text(r->doc, name, r->arena, &p->name_len);
+    p->value = json_text(r->doc, value, r->arena, &p->value_len);
     return p->name && p->value ? 0 : no_room(r);
 }
 
@@ -177,7 +181,8 @@ static int read_mqtt5(struct reader *r, uint32_t object, struct message *m)
     if (json_at(r->doc, i)->kind != JSON_OBJECT)
         return err_set(r->e, ERR_CONF_TYPE, "\"mqtt5\" must be an object");
     int64_t format = PAYLOAD_FORMAT_ABSENT;
-    if (read_text(r, i, "content_type", &m->content_type) < 0 || read_text(r, i, "response_topic", &m->response_topic) < 0 ||
+    if (read_text(r, i, "content_type", &m->content_type) < 0 ||
+        read_text(r, i, "response_topic", &m->response_topic) < 0 ||
         read_base64(r, i, "correlation_data_base64", &m->correlation_data, &m->correlation_len) < 0 ||
         read_int(r, i, "payload_format_indicator", 0, 1, &format) < 0)
         return -1;
@@ -199,7 +204,7 @@ static int read_via(struct reader *r, uint32_t object, struct message *m)
 int message_json_read(const struct json_doc *doc, uint32_t i, struct arena *a, struct message *m, struct err *e)
 {
     struct reader r = { .doc = doc, .arena = a, .e = e };
-    *m = (struct message){ .payload_format = PAYLOAD_FORMAT_ABSENT };
+    *m = (struct message) { .payload_format = PAYLOAD_FORMAT_ABSENT };
     if (json_at(doc, i)->kind != JSON_OBJECT)
         return err_set(e, ERR_CONF_TYPE, "a message must be an object");
     int64_t qos = 0;

@@ -10,8 +10,8 @@
  *     clientid, principal, sourceip         text
  *     via                                   "mqtt" (default) or "http"
  *     now                                   arrival in milliseconds since 1970-01-01 UTC
- *     mqtt5                                 content_type, response_topic, correlation_data_base64, payload_format_indicator (0, 1),
- *                                           user_properties (list of [name, value])
+ *     mqtt5                                 content_type, response_topic, correlation_data_base64,
+ *                                           payload_format_indicator (0, 1), user_properties (list of [name, value])
  *
  * Other members are left alone: they are the case's or the dead letter's. A member that is null counts as absent. */
 #ifndef SLUICE_FLOW_MESSAGE_JSON_H
@@ -24,8 +24,9 @@
 
 #include <stdint.h>
 
-/* Read the object at node i. Everything is in the arena or the doc's text. topic stays NULL when absent. -1: a member has the wrong type or
- * value, or the arena is full. */
-int message_json_read(const struct json_doc *doc, uint32_t i, struct arena *a, struct message *m, struct err *e) MUST_CHECK;
+/* Read the object at node i. Everything is in the arena or the doc's text. topic stays NULL when absent. -1: a member
+ * has the wrong type or value, or the arena is full. */
+int message_json_read(const struct json_doc *doc, uint32_t i, struct arena *a, struct message *m,
+                      struct err *e) MUST_CHECK;
 
 #endif

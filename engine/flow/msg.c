@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sizes first, then one allocation and a cursor through it. On the hot path: one allocation and one copy of the bytes per
- * message, both outside of every lock. */
+/* Sizes first, then one allocation and a cursor through it. On the hot path: one allocation and one copy of the bytes
+ * per message, both outside of every lock. */
 #include "engine/flow/msg.h"
 
 #include <assert.h>
@@ -42,7 +42,7 @@ static void put_properties(struct user_property *to, char **at, const struct mes
 {
     for (size_t i = 0; i < m->user_property_count; i++) {
         const struct user_property *p = &m->user_properties[i];
-        to[i] = (struct user_property){ .name_len = p->name_len, .value_len = p->value_len };
+        to[i] = (struct user_property) { .name_len = p->name_len, .value_len = p->value_len };
         to[i].name = put_bytes(at, p->name, p->name_len);
         to[i].value = put_bytes(at, p->value, p->value_len);
     }
@@ -51,13 +51,14 @@ static void put_properties(struct user_property *to, char **at, const struct mes
 struct msg *msg_new(const struct message *m, struct ruleset *rs, const uint32_t *rules, size_t rule_count)
 {
     size_t head = sizeof(struct msg) + rule_count * sizeof(uint32_t);
-    head = (head + _Alignof(struct user_property) - 1) / _Alignof(struct user_property) * _Alignof(struct user_property);
+    head =
+        (head + _Alignof(struct user_property) - 1) / _Alignof(struct user_property) * _Alignof(struct user_property);
     size_t properties = m->user_property_count * sizeof(struct user_property);
     size_t bytes = bytes_of(m);
     struct msg *copy = malloc(head + properties + bytes);
     if (!copy)
         return NULL;
-    *copy = (struct msg){ .message = *m, .rule_count = rule_count, .ruleset = ruleset_ref(rs) };
+    *copy = (struct msg) { .message = *m, .rule_count = rule_count, .ruleset = ruleset_ref(rs) };
     memcpy(copy->rules, rules, rule_count * sizeof(uint32_t));
 
     struct message *to = &copy->message;

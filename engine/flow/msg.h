@@ -3,9 +3,9 @@
  *
  *     struct msg | rules[rule_count] | user properties | bytes of topic, payload, properties, identity
  *
- * It has one owner at a time: the source's thread that makes it, then a lane, then that lane's worker, which settles and frees
- * it when its last run is final. Outboxes see its bytes only through deliveries, which return before that. So no count of references is
- * needed; `open` counts what settlement waits for, and only the worker touches it. */
+ * It has one owner at a time: the source's thread that makes it, then a lane, then that lane's worker, which settles
+ * and frees it when its last run is final. Outboxes see its bytes only through deliveries, which return before that.
+ * So no count of references is needed; `open` counts what settlement waits for, and only the worker touches it. */
 #ifndef SLUICE_FLOW_MSG_H
 #define SLUICE_FLOW_MSG_H
 
@@ -35,8 +35,8 @@ struct msg {
     uint64_t key;            /* ordering key; 0: no order */
     struct ruleset *ruleset; /* counted; the message finishes on it */
 
-    unsigned open;           /* runs that are not final, and one while rules are still being evaluated */
-    struct run *runs;        /* doubly linked */
+    unsigned open;               /* runs that are not final, and one while rules are still being evaluated */
+    struct run *runs;            /* doubly linked */
     struct msg *previous, *next; /* among its worker's messages */
     size_t rule_count;
     uint32_t rules[]; /* numbers in ruleset->rules, ascending */

@@ -5,7 +5,7 @@
 
 void notice_init(struct notice *n, uint32_t min_ms, uint32_t max_ms)
 {
-    *n = (struct notice){ .min_ms = min_ms, .max_ms = max_ms };
+    *n = (struct notice) { .min_ms = min_ms, .max_ms = max_ms };
 }
 
 static uint32_t next_interval(const struct notice *n, uint64_t now_ms)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Notice: when to say again what was said already. The first event is logged at once, further ones at growing intervals, and each line
- * can tell how many events went by in silence. After a quiet time it starts anew. Owned by one thread. */
+/* Notice: when to say again what was said already. The first event is logged at once, further ones at growing
+ * intervals, and each line can tell how many events went by in silence. After a quiet time it starts anew. Owned by
+ * one thread. */
 #ifndef SLUICE_FLOW_NOTICE_H
 #define SLUICE_FLOW_NOTICE_H
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sending end of the flow: one thread, one lane, one batch at a time.
  *
- * Order of a key. Deliveries of a key come in order (one worker pushes them) and leave `ready` from its front. One that answers LATER
- * parks its key; from then on the ones behind it are moved into its group when they come up. A group that is due goes back to
- * the front of `ready`, since whatever of its key is still there came later. When the lane breaks, all of the batch that is not final goes
- * back to the front. So an item never passes another one of its key, except inside a single send, where order is the target's matter.
+ * Order of a key. Deliveries of a key come in order (one worker pushes them) and leave `ready` from its front. One
+ * that answers LATER parks its key; from then on the ones behind it are moved into its group when they come up. A
+ * group that is due goes back to the front of `ready`, since whatever of its key is still there came later. When the
+ * lane breaks, all of the batch that is not final goes back to the front. So an item never passes another one of its
+ * key, except inside a single send, where order is the target's matter.
  *
- * Back-off. LATER concerns one key: it is parked with its own attempts counted. A broken lane concerns all: the lane counts its failures in
- * a row and nothing is tried before the wait is over. Both waits are read from the clock port.
+ * Back-off. LATER concerns one key: it is parked with its own attempts counted. A broken lane concerns all: the lane
+ * counts its failures in a row and nothing is tried before the wait is over. Both waits are read from the clock port.
  *
  * Only the thread touches what is not marked otherwise, so nearly nothing here needs a lock. */
 #include "engine/flow/outbox.h"
@@ -68,9 +69,9 @@ struct outbox {
     struct delivery **batch;
     struct act_item **items; /* of the batch, as send wants them */
     size_t batch_max;
-    void *lane;              /* NULL: to be opened before the next send */
-    unsigned lane_failures;  /* in a row */
-    uint64_t lane_again_ms;  /* no try before */
+    void *lane;             /* NULL: to be opened before the next send */
+    unsigned lane_failures; /* in a row */
+    uint64_t lane_again_ms; /* no try before */
     struct random random;
     struct notice notices[OUTBOX_STATE_COUNT];
     uint64_t trouble_since_ms;
@@ -301,8 +302,9 @@ static void tell(struct outbox *o, enum outbox_state before, enum outbox_state s
     char waiting[24], seconds[24];
     snprintf(waiting, sizeof(waiting), "%zu", outbox_waiting(o));
     snprintf(seconds, sizeof(seconds), "%llu", (unsigned long long)(now - o->trouble_since_ms) / 1000);
-    const char *fields[] = { "target", o->target->name, "type", o->type->name, "waiting", waiting,
-                             "forSeconds", before == OUTBOX_OK ? NULL : seconds, "reason", reason, NULL };
+    const char *fields[] = { "target",  o->target->name, "type",       o->type->name,
+                             "waiting", waiting,         "forSeconds", before == OUTBOX_OK ? NULL : seconds,
+                             "reason",  reason,          NULL };
     log_event(states[state].level, fields, "target \"%s\" %s", o->target->name, states[state].text);
 }
 
@@ -399,7 +401,7 @@ size_t outbox_waiting(const struct outbox *o)
 
 void outbox_read(struct outbox *o, struct stats_target *to)
 {
-    *to = (struct stats_target){ .name = o->target->name, .type = o->type->name };
+    *to = (struct stats_target) { .name = o->target->name, .type = o->type->name };
     to->waiting = outbox_waiting(o);
     to->full = atomic_load(&o->full);
     pthread_mutex_lock(&o->status.lock);

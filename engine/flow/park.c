@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An intrusive hash index by key and an intrusive pairing heap by due time (Fredman, Sedgewick, Sleator, Tarjan, "The pairing
- * heap", 1986). Groups leave only through the root of the heap, so the heap needs no decrease-key. All costs are O(1) but for
- * releasing a group, O(log groups) amortised. */
+/* An intrusive hash index by key and an intrusive pairing heap by due time (Fredman, Sedgewick, Sleator, Tarjan, "The
+ * pairing heap", 1986). Groups leave only through the root of the heap, so the heap needs no decrease-key. All costs
+ * are O(1) but for releasing a group, O(log groups) amortised. */
 #include "engine/flow/park.h"
 
 #include <assert.h>
@@ -11,7 +11,7 @@
 
 int park_init(struct park *p, struct err *e)
 {
-    *p = (struct park){ .bucket_count = PARK_FIRST_BUCKETS };
+    *p = (struct park) { .bucket_count = PARK_FIRST_BUCKETS };
     p->buckets = calloc(p->bucket_count, sizeof(struct park_item *));
     return p->buckets ? 0 : err_set(e, ERR_MEMORY, "out of memory");
 }
@@ -20,7 +20,7 @@ void park_clear(struct park *p)
 {
     assert(p->item_count == 0);
     free(p->buckets);
-    *p = (struct park){ 0 };
+    *p = (struct park) { 0 };
 }
 
 /* Keys are hashes already. */
@@ -127,7 +127,7 @@ void park_add(struct park *p, struct park_item *item, uint64_t due_ms)
 {
     if (park_hold(p, item))
         return;
-    item->group = (struct queue_chain){ 0 };
+    item->group = (struct queue_chain) { 0 };
     item->child = item->sibling = item->bucket_next = NULL;
     item->due_ms = due_ms;
     group_append(p, item, item);

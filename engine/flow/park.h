@@ -5,8 +5,8 @@
  *     key 23:  d6 (due 12:00:01)
  *     key 0:   d7 (due 12:00:02)                     no order: every delivery is a group by itself
  *
- * A key that is parked holds back its later deliveries; other keys go on. Allocates nothing after park_init but a larger index. Owned by
- * one thread. */
+ * A key that is parked holds back its later deliveries; other keys go on. Allocates nothing after park_init but a
+ * larger index. Owned by one thread. */
 #ifndef SLUICE_FLOW_PARK_H
 #define SLUICE_FLOW_PARK_H
 
@@ -24,7 +24,7 @@ struct park_item {
     /* of the first item only */
     struct queue_chain group;
     uint64_t due_ms;
-    struct park_item *bucket_next;    /* index by key */
+    struct park_item *bucket_next;     /* index by key */
     struct park_item *child, *sibling; /* heap by due time */
 };
 

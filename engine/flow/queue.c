@@ -44,19 +44,19 @@ void queue_chain_join(struct queue_chain *c, struct queue_chain *tail)
         c->first = tail->first;
     c->last = tail->last;
     c->count += tail->count;
-    *tail = (struct queue_chain){ 0 };
+    *tail = (struct queue_chain) { 0 };
 }
 
 void queue_chain_prepend(struct queue_chain *c, struct queue_chain *head)
 {
     queue_chain_join(head, c);
     *c = *head;
-    *head = (struct queue_chain){ 0 };
+    *head = (struct queue_chain) { 0 };
 }
 
 int queue_init(struct queue *q, size_t max, struct err *e)
 {
-    *q = (struct queue){ .max = max };
+    *q = (struct queue) { .max = max };
     return thread_lock_init(&q->lock, &q->changed, e);
 }
 
@@ -66,15 +66,23 @@ void queue_clear(struct queue *q)
     thread_lock_clear(&q->lock, &q->changed);
 }
 
+/* Let go of the lock, then wake the taker if it sleeps: woken inside the lock it would only run into it. So a queue
+ * must outlive the calls of its pushers. */
+static void unlock_and_wake(struct queue *q)
+{
+    bool asleep = q->asleep;
+    pthread_mutex_unlock(&q->lock);
+    if (asleep)
+        pthread_cond_signal(&q->changed);
+}
+
 bool queue_push(struct queue *q, struct queue_link *link)
 {
     pthread_mutex_lock(&q->lock);
     bool taken = !q->closed && q->normal.count < q->max;
-    if (taken) {
+    if (taken)
         queue_chain_add(&q->normal, link);
-        pthread_cond_signal(&q->changed);
-    }
-    pthread_mutex_unlock(&q->lock);
+    unlock_and_wake(q);
     return taken;
 }
 
@@ -82,8 +90,7 @@ void queue_push_urgent(struct queue *q, struct queue_chain *chain)
 {
     pthread_mutex_lock(&q->lock);
     queue_chain_join(&q->urgent, chain);
-    pthread_cond_signal(&q->changed);
-    pthread_mutex_unlock(&q->lock);
+    unlock_and_wake(q);
 }
 
 /* Locks: q->lock held. */
@@ -95,14 +102,16 @@ static bool nothing_to_do(const struct queue *q, size_t most)
 /* Locks: q->lock held. */
 static void wait_for_something(struct queue *q, size_t most, uint64_t wait_ms)
 {
+    q->asleep = true;
     if (wait_ms == QUEUE_FOREVER) {
         while (nothing_to_do(q, most))
             pthread_cond_wait(&q->changed, &q->lock);
-        return;
+    } else {
+        struct timespec deadline = thread_deadline(wait_ms);
+        while (nothing_to_do(q, most) && pthread_cond_timedwait(&q->changed, &q->lock, &deadline) != ETIMEDOUT)
+            continue;
     }
-    struct timespec deadline = thread_deadline(wait_ms);
-    while (nothing_to_do(q, most) && pthread_cond_timedwait(&q->changed, &q->lock, &deadline) != ETIMEDOUT)
-        continue;
+    q->asleep = false;
 }
 
 /* Move the first n items. Locks: q->lock held. */
@@ -134,16 +143,14 @@ void queue_wake(struct queue *q)
 {
     pthread_mutex_lock(&q->lock);
     q->woken = true;
-    pthread_cond_signal(&q->changed);
-    pthread_mutex_unlock(&q->lock);
+    unlock_and_wake(q);
 }
 
 void queue_close(struct queue *q)
 {
     pthread_mutex_lock(&q->lock);
     q->closed = true;
-    pthread_cond_signal(&q->changed);
-    pthread_mutex_unlock(&q->lock);
+    unlock_and_wake(q);
 }
 
 void queue_drain(struct queue *q, struct queue_chain *out)

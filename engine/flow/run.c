@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Free lists of runs and deliveries. What goes back keeps its buffers unless they have grown beyond the usual, so one huge
- * message does not hold memory for ever. On the hot path: no lock, no allocation once warm. */
+/* Free lists of runs and deliveries. What goes back keeps its buffers unless they have grown beyond the usual, so one
+ * huge message does not hold memory for ever. On the hot path: no lock, no allocation once warm. */
 #include "engine/flow/run.h"
 
 #include <stdlib.h>
@@ -8,11 +8,11 @@
 #define RUN_KEEP      ((size_t)1024)
 #define DELIVERY_KEEP ((size_t)4096)
 #define BUFFER_KEEP   ((size_t)64 << 10)
-#define BUFFER_MAX    ((size_t)1 << 30) /* the SQL limits bound outputs and texts; this bounds documents about failures */
+#define BUFFER_MAX    ((size_t)1 << 30) /* SQL limits bound outputs and texts; this, documents about failures */
 
 void run_pool_init(struct run_pool *p, struct queue *home)
 {
-    *p = (struct run_pool){ .home = home };
+    *p = (struct run_pool) { .home = home };
 }
 
 static void run_destroy(struct run *run)
@@ -38,7 +38,7 @@ void run_pool_clear(struct run_pool *p)
         next = d->next;
         delivery_destroy(d);
     }
-    *p = (struct run_pool){ 0 };
+    *p = (struct run_pool) { 0 };
 }
 
 static struct run *take_run(struct run_pool *p)
@@ -60,7 +60,7 @@ struct run *run_open(struct run_pool *p, struct msg *m, const struct rule *rule)
     struct run *run = take_run(p);
     if (!run)
         return NULL;
-    *run = (struct run){ .msg = m, .rule = rule, .next = m->runs, .body = run->body };
+    *run = (struct run) { .msg = m, .rule = rule, .next = m->runs, .body = run->body };
     buf_reset(&run->body);
     if (m->runs)
         m->runs->previous = run;
@@ -149,7 +149,7 @@ struct delivery *run_add(struct run_pool *p, struct run *run, enum delivery_role
     }
     buf_reset(&d->text);
     for (size_t i = 0; i < text_count; i++)
-        d->texts[i] = (struct act_text){ .p = "" };
+        d->texts[i] = (struct act_text) { .p = "" };
     d->run = run;
     d->role = role;
     d->action = action;

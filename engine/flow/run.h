@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Run: one rule on one message that matched, with its output and its deliveries, until all of them are final. Runs and
- * deliveries come from their worker's pool and go back to it with their buffers, so a warm worker takes nothing from the heap.
- * Owned by the worker, but for the deliveries that are out. */
+/* Run: one rule on one message that matched, with its output and its deliveries, until all of them are final. Runs
+ * and deliveries come from their worker's pool and go back to it with their buffers, so a warm worker takes nothing
+ * from the heap. Owned by the worker, but for the deliveries that are out. */
 #ifndef SLUICE_FLOW_RUN_H
 #define SLUICE_FLOW_RUN_H
 
@@ -16,10 +16,10 @@
 struct run {
     struct msg *msg;
     const struct rule *rule;
-    struct run *previous, *next;  /* of the same message; next also of the pool's free ones */
+    struct run *previous, *next;   /* of the same message; next also of the pool's free ones */
     struct delivery *first, *last; /* its deliveries, in order of creation */
-    size_t pending;               /* of them are out */
-    struct buf body;              /* the output; later the error document or the dead letter */
+    size_t pending;                /* of them are out */
+    struct buf body;               /* the output; later the error document or the dead letter */
     bool body_is_json;
 };
 
@@ -35,10 +35,11 @@ void run_pool_clear(struct run_pool *p);
 
 /* A run of the message, which then waits for it (msg.open). NULL: memory. */
 struct run *run_open(struct run_pool *p, struct msg *m, const struct rule *rule) MUST_CHECK;
-/* Give back the run and its deliveries; none may be out (unless the whole flow has stopped). Leaves msg.open to the caller. */
+/* Give back the run and its deliveries; none may be out (unless the whole flow has stopped). Leaves msg.open to the
+ * caller. */
 void run_close(struct run_pool *p, struct run *run);
-/* A delivery of the run with room for text_count texts. Its body is the run's as it is now; item.texts and place.key are set. NULL:
- * memory. */
+/* A delivery of the run with room for text_count texts. Its body is the run's as it is now; item.texts and place.key
+ * are set. NULL: memory. */
 struct delivery *run_add(struct run_pool *p, struct run *run, enum delivery_role role, const struct rule_action *action,
                          size_t text_count) MUST_CHECK;
 

@@ -3,16 +3,23 @@
  *
  *     paho's receive thread ──arrived──► inbox ──► the source's thread ──submit──► sink
  *
- * paho has one receive thread for all clients of the process. It also brings the acknowledgements that republish waits for, so it
- * must never wait for the flow: it copies each message into the inbox and goes on. The source's own thread does everything
- * else: it connects with back-off, subscribes, and hands messages over as fast as the sink takes them.
+ * paho has one receive thread for all clients of the process. It also brings the acknowledgements that republish
+ * waits for, so it must never wait for the flow: it copies each message into the inbox and goes on. The source's own
+ * thread does everything else: it connects with back-off, subscribes, and hands messages over as fast as the sink
+ * takes them.
  *
- * paho acknowledges what it has handed to us, so the inbox cannot push back. When it is full we disconnect: a broker keeps the QoS 1 and 2
- * messages of a persistent session. The inbox is worked off to its half, then we connect again. Until the socket is closed the inbox
- * takes QoS 1 and 2 beyond its bounds; QoS 0 is dropped and counted, as the broker does while we are away.
+ * paho acknowledges what it has handed to us, so the inbox cannot push back. When it is full we disconnect: a broker
+ * keeps the QoS 1 and 2 messages of a persistent session. The inbox is worked off to its half, then we connect
+ * again. Closing a socket with unread data throws away what the peer has not read yet, our last acknowledgements,
+ * and the broker sends those messages again. Mosquitto 2.0.11 makes that worse: after a reconnect it writes all that
+ * it has queued, whatever the Receive Maximum, before it reads anything. So the connection stays for LINGER_MS more,
+ * unless the inbox passes its bounds by far: closed at once, a small inbox and a long queue went in circles (20,000
+ * queued, an inbox of 500: 48,000 messages came, 1,700 different ones). QoS 0 is dropped and counted from the bound
+ * on, as the broker does while we are away.
  *
- * Filters: `filters` is what the rules want. With MQTT 5 each is subscribed with its identifier; if the broker knows none, or with 3.1.1,
- * they are merged. `held` is what this process has subscribed on the session; only differences are sent. */
+ * Filters: `filters` is what the rules want. With MQTT 5 each is subscribed with its identifier; if the broker knows
+ * none, or with 3.1.1, they are merged. `held` is what this process has subscribed on the session; only differences
+ * are sent. */
 #include "engine/flow/source_mqtt.h"
 
 #include <inttypes.h>
@@ -33,6 +40,7 @@
 
 #define ROOM_WAIT_MS     100u   /* look after the connection at least this often while the flow is full */
 #define IDLE_WAIT_MS     60000u /* events end it earlier */
+#define LINGER_MS        500u   /* from a full inbox to the end of the connection */
 #define STEADY_MS        10000u /* a connection that lasted this long was a good one: no wait before the next */
 #define STOP_PATIENCE_MS 5000u  /* to hand over what has arrived */
 #define SAY_AGAIN_MIN_MS 10000u
@@ -53,9 +61,10 @@ struct mqtt_source {
     struct subscriptions wanted; /* new filters of the rules, if has_wanted */
     bool has_wanted;
     bool stopping;
-    bool down;       /* the connection is gone */
-    bool overflowed; /* because we asked for it: the inbox is full */
-    bool woken;      /* something of these happened since the thread last looked */
+    bool down;        /* the connection is gone */
+    bool overflowed;  /* the inbox was full: the connection is to end, or has ended for that */
+    bool hung_up;     /* and the end was asked for */
+    bool woken;       /* something of these happened since the thread last looked */
     uint64_t dropped; /* QoS 0 while overflowed */
 
     /* The source's thread's */
@@ -74,7 +83,7 @@ static uint64_t now_ms(const struct mqtt_source *s)
     return clock_monotonic_ms(s->clock);
 }
 
-#define FIELDS(s) ((const char *const[]){ "source", "mqtt", "broker", (s)->conf.url, NULL })
+#define FIELDS(s) ((const char *const[]) { "source", "mqtt", "broker", (s)->conf.url, NULL })
 
 /* --- what others tell the source's thread --- */
 
@@ -101,11 +110,15 @@ static bool on_arrived(void *ctx, const struct source_message *m)
     pthread_mutex_lock(&s->lock);
     inbox_add(&s->inbox, item);
     bool overflows = !s->overflowed && inbox_is_full(&s->inbox);
+    bool hang_up = !s->hung_up && inbox_is_overfull(&s->inbox);
     s->overflowed = s->overflowed || overflows;
-    if (s->inbox.messages == 1 || overflows)
+    s->hung_up = s->hung_up || hang_up;
+    if (overflows)
+        wake(s);
+    else if (s->inbox.messages == 1)
         pthread_cond_signal(&s->changed);
     pthread_mutex_unlock(&s->lock);
-    if (overflows)
+    if (hang_up)
         mqtt_client_hang_up(s->client);
     return true;
 }
@@ -197,7 +210,7 @@ static void take_wanted(struct mqtt_source *s)
     bool changed = s->has_wanted;
     if (changed)
         s->filters = s->wanted;
-    s->wanted = (struct subscriptions){ 0 };
+    s->wanted = (struct subscriptions) { 0 };
     s->has_wanted = false;
     pthread_mutex_unlock(&s->lock);
     if (changed)
@@ -210,7 +223,8 @@ static int make_target(struct mqtt_source *s, struct subscriptions *target, stru
     if (mqtt_client_takes_ids(s->client))
         return subscriptions_init(target, s->filters.list, s->filters.count, false, e);
     if (s->conf.version == MQTT_V5)
-        log_event(LOG_LEVEL_INFO, FIELDS(s), "the broker knows no Subscription Identifiers: overlapping filters are merged");
+        log_event(LOG_LEVEL_INFO, FIELDS(s),
+                  "the broker knows no Subscription Identifiers: overlapping filters are merged");
     return subscriptions_init_merged(target, &s->filters, e);
 }
 
@@ -243,7 +257,7 @@ static int subscribe(struct mqtt_source *s, struct subscriptions *target, struct
     int rc = missing && subs ? 0 : err_set(e, ERR_MEMORY, "not enough memory to subscribe");
     size_t count = rc == 0 ? subscriptions_missing(target, &s->held, missing) : 0;
     for (size_t i = 0; i < count; i++)
-        subs[i] = (struct mqtt_subscription){ .filter = missing[i].filter, .id = missing[i].id };
+        subs[i] = (struct mqtt_subscription) { .filter = missing[i].filter, .id = missing[i].id };
     if (count)
         rc = mqtt_client_subscribe(s->client, subs, count, e);
     for (size_t i = 0; i < count && rc == 0; i++) {
@@ -306,8 +320,7 @@ static void fail_and_wait(struct mqtt_source *s, const struct err *e)
         const char *hint = e->hint[0] ? e->hint : NULL;
         const char *fields[] = { "source", "mqtt", "broker", s->conf.url, "hint", hint, NULL };
         enum log_level level = e->code == ERR_REFUSED ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;
-        log_event(level, fields, "%s, trying again in %" PRIu64 ".%" PRIu64 " s", e->text, delay / 1000,
-                  delay % 1000 / 100);
+        log_event(level, fields, "%s, trying again in %" PRIu64 " ms", e->text, delay);
     }
     back_off(s, delay);
 }
@@ -316,22 +329,41 @@ static int connect_and_subscribe(struct mqtt_source *s, struct err *e)
 {
     mqtt_client_disconnect(s->client);
     pthread_mutex_lock(&s->lock);
-    s->down = s->overflowed = false;
+    s->down = s->overflowed = s->hung_up = false;
     pthread_mutex_unlock(&s->lock);
     if (mqtt_client_connect(s->client, e) < 0)
         return -1;
     bool resumed = mqtt_client_session_present(s->client);
-    log_event(LOG_LEVEL_INFO, FIELDS(s), "connected to the broker, which %s", resumed ? "kept the session" : "began a new session");
+    log_event(LOG_LEVEL_INFO, FIELDS(s), "connected to the broker, which %s",
+              resumed ? "kept the session" : "began a new session");
     if (!resumed)
         subscriptions_clear(&s->held);
     s->connected_ms = now_ms(s);
     return apply_filters(s, e);
 }
 
+/* The inbox was full: go on for a moment. True if the connection has to end; else half of the inbox is free again. */
+static bool linger(struct mqtt_source *s)
+{
+    uint64_t until = now_ms(s) + LINGER_MS;
+    while (goes_on(s) && !flag(s, &s->down) && now_ms(s) < until)
+        step(s, until);
+    pthread_mutex_lock(&s->lock);
+    if (inbox_is_half_empty(&s->inbox) && !s->hung_up)
+        s->overflowed = false;
+    bool end = s->overflowed;
+    pthread_mutex_unlock(&s->lock);
+    return end;
+}
+
 /* Until the connection is gone or the source stops. */
 static int serve(struct mqtt_source *s, struct err *e)
 {
     while (goes_on(s) && !flag(s, &s->down)) {
+        if (flag(s, &s->overflowed) && linger(s)) {
+            mqtt_client_disconnect(s->client);
+            return 0;
+        }
         if (flag(s, &s->has_wanted) && apply_filters(s, e) < 0)
             return -1;
         step(s, now_ms(s) + IDLE_WAIT_MS);
@@ -345,7 +377,8 @@ static void work_off(struct mqtt_source *s)
     uint64_t silent;
     if (notice_due(&s->overflow, now_ms(s), &silent))
         log_event(LOG_LEVEL_WARN, FIELDS(s),
-                  "%zu messages wait for rules and targets: disconnected until half of them are worked off", waiting(s));
+                  "%zu messages wait for rules and targets: disconnected until half of them are worked off",
+                  waiting(s));
     for (;;) {
         pthread_mutex_lock(&s->lock);
         bool enough = inbox_is_half_empty(&s->inbox);
@@ -354,15 +387,16 @@ static void work_off(struct mqtt_source *s)
             s->dropped = 0;
         pthread_mutex_unlock(&s->lock);
         if (enough && dropped)
-            log_event(LOG_LEVEL_WARN, FIELDS(s), "%" PRIu64 " messages of QoS 0 came when there was no room: dropped", dropped);
+            log_event(LOG_LEVEL_WARN, FIELDS(s), "%" PRIu64 " messages of QoS 0 came when there was no room: dropped",
+                      dropped);
         if (enough || !goes_on(s))
             return;
         step(s, now_ms(s) + IDLE_WAIT_MS);
     }
 }
 
-/* The connection ended. A good one is made again at once; after short ones the waits grow, since whoever ended them may do it again
- * (another client with our client id, say). */
+/* The connection ended. A good one is made again at once; after short ones the waits grow, since whoever ended them
+ * may do it again (another client with our client id, say). */
 static void after_connection(struct mqtt_source *s)
 {
     if (!goes_on(s))
@@ -385,14 +419,16 @@ static void finish(struct mqtt_source *s)
         step(s, until);
     size_t left = waiting(s);
     if (left > 0)
-        log_event(LOG_LEVEL_ERROR, FIELDS(s), "%zu messages that had arrived could not be handed over and are lost", left);
+        log_event(LOG_LEVEL_ERROR, FIELDS(s), "%zu messages that had arrived could not be handed over and are lost",
+                  left);
 }
 
 static void *run(void *arg)
 {
     struct mqtt_source *s = arg;
-    log_event(LOG_LEVEL_INFO, FIELDS(s),
-              "messages are acknowledged to the broker when they arrive: those under way are lost if this process is killed");
+    log_event(
+        LOG_LEVEL_INFO, FIELDS(s),
+        "messages are acknowledged to the broker when they arrive: those under way are lost if this process is killed");
     while (goes_on(s)) {
         struct err e = { 0 };
         bool failed = connect_and_subscribe(s, &e) < 0 || serve(s, &e) < 0;
@@ -414,7 +450,8 @@ static void *source_open(const struct conf *conf, const struct source_env *env, 
     struct mqtt_source *s = calloc(1, sizeof(*s));
     struct err e = { 0 };
     if (!s || thread_lock_init(&s->lock, &s->changed, &e) < 0) {
-        errs_add(errs, SEV_ERROR, ERR_MEMORY, conf ? conf->at : (struct span){ 0 }, "not enough memory for the mqtt source");
+        errs_add(errs, SEV_ERROR, ERR_MEMORY, conf ? conf->at : (struct span) { 0 },
+                 "not enough memory for the mqtt source");
         free(s);
         return NULL;
     }
@@ -463,7 +500,8 @@ static int source_set_filters(void *source, const struct source_filter *filters,
     return 0;
 }
 
-static int source_start(void *source, struct source_sink *sink, const struct source_filter *filters, size_t count, struct err *e)
+static int source_start(void *source, struct source_sink *sink, const struct source_filter *filters, size_t count,
+                        struct err *e)
 {
     struct mqtt_source *s = source;
     struct mqtt_handler handler = { .ctx = s, .arrived = on_arrived, .disconnected = on_disconnected };
@@ -502,8 +540,8 @@ static void source_close(void *source)
     struct mqtt_source *s = source;
     source_stop(s);
     if (s->client)
-        log_event(LOG_LEVEL_DEBUG, FIELDS(s), "%" PRIu64 " messages were handed over, %" PRIuFAST64 " are settled", s->handed_over,
-                  atomic_load(&s->settled));
+        log_event(LOG_LEVEL_DEBUG, FIELDS(s), "%" PRIu64 " messages were handed over, %" PRIuFAST64 " are settled",
+                  s->handed_over, atomic_load(&s->settled));
     mqtt_client_free(s->client);
     inbox_clear(&s->inbox);
     free(s->in_hand);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The mqtt source: subscribes to a broker for the rules' filters, through engine/mqtt (paho).
  *
- * A message is acknowledged to the broker when it arrives, because paho does so, not when it is final. What has arrived and is not
- * final yet is lost if the process is killed; a stop hands it over first. */
+ * A message is acknowledged to the broker when it arrives, because paho does so, not when it is final. What has
+ * arrived and is not final yet is lost if the process is killed; a stop hands it over first. */
 #ifndef SLUICE_FLOW_SOURCE_MQTT_H
 #define SLUICE_FLOW_SOURCE_MQTT_H
 

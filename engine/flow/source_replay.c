@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One thread that reads lines and hands them over.
  *
- * It never sits in a system call that `stop` could not end: before each read it polls the input together with an eventfd that `stop`
- * makes readable, and waits for its rate on that eventfd, too. Acknowledging means nothing to a file, so `settled` does nothing. */
+ * It never sits in a system call that `stop` could not end: before each read it polls the input together with an
+ * eventfd that `stop` makes readable, and waits for its rate on that eventfd, too. Acknowledging means nothing to a
+ * file, so `settled` does nothing. */
 #include "engine/flow/source_replay.h"
 
 #include <errno.h>
@@ -27,7 +28,8 @@
 #define REPLAY_READ_BYTES ((size_t)64 << 10)
 #define REPLAY_LINE_MAX   ((size_t)256 << 20)
 #define REPLAY_ARENA_MAX  ((size_t)1 << 30)
-#define REPLAY_WAIT_MS    1000
+#define REPLAY_ROOM_MS    100 /* look at `stopping` at least this often while the flow is full */
+#define REPLAY_POLL_MS    1000
 #define SAY_AGAIN_MIN_MS  1000u
 #define SAY_AGAIN_MAX_MS  60000u
 
@@ -74,7 +76,9 @@ static void say_bad_line(struct replay *r, const char *reason)
         return;
     char more[24];
     snprintf(more, sizeof(more), "%llu", (unsigned long long)silent);
-    const char *fields[] = { "source", "replay", "path", r->path, "reason", reason, "unsaid", silent ? more : NULL, NULL };
+    const char *fields[] = {
+        "source", "replay", "path", r->path, "reason", reason, "unsaid", silent ? more : NULL, NULL
+    };
     log_event(LOG_LEVEL_WARN, fields, "line %llu is not a message and was left out", (unsigned long long)r->line);
 }
 
@@ -86,7 +90,7 @@ static enum step wait_for_rate(struct replay *r)
     uint64_t due = r->start_ms + (uint64_t)((unsigned __int128)r->sent * 1000 / (uint64_t)r->rate);
     struct pollfd stop = { .fd = r->stop_fd, .events = POLLIN };
     for (uint64_t now; (now = clock_monotonic_ms(r->clock)) < due && !atomic_load(&r->stopping);)
-        poll(&stop, 1, due - now < REPLAY_WAIT_MS ? (int)(due - now) : REPLAY_WAIT_MS);
+        poll(&stop, 1, due - now < REPLAY_POLL_MS ? (int)(due - now) : REPLAY_POLL_MS);
     return atomic_load(&r->stopping) ? STEP_STOP : STEP_GO_ON;
 }
 
@@ -101,7 +105,7 @@ static enum step hand_over(struct replay *r, const struct message *m)
             r->sent++;
             return STEP_GO_ON;
         case SINK_FULL:
-            r->sink->wait_room(r->sink, REPLAY_WAIT_MS);
+            r->sink->wait_room(r->sink, REPLAY_ROOM_MS);
             break;
         case SINK_CLOSED:
             return STEP_STOP;
@@ -176,15 +180,17 @@ static enum step read_more(struct replay *r, int fd)
     if (wait_readable(r, fd) == STEP_STOP)
         return STEP_STOP;
     if (!buf_reserve(&r->input, REPLAY_READ_BYTES)) {
-        log_event(LOG_LEVEL_ERROR, (const char *[]){ "source", "replay", "path", r->path, NULL },
-                  "line %llu is longer than %zu bytes; the rest is not replayed", (unsigned long long)r->line + 1, REPLAY_LINE_MAX);
+        log_event(LOG_LEVEL_ERROR, (const char *[]) { "source", "replay", "path", r->path, NULL },
+                  "line %llu is longer than %zu bytes; the rest is not replayed", (unsigned long long)r->line + 1,
+                  REPLAY_LINE_MAX);
         return STEP_END;
     }
     ssize_t n = read(fd, r->input.p + r->input.len, REPLAY_READ_BYTES);
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return STEP_GO_ON;
     if (n < 0)
-        log_event(LOG_LEVEL_ERROR, (const char *[]){ "source", "replay", "path", r->path, "reason", strerror(errno), NULL },
+        log_event(LOG_LEVEL_ERROR,
+                  (const char *[]) { "source", "replay", "path", r->path, "reason", strerror(errno), NULL },
                   "could not go on reading");
     if (n <= 0)
         return STEP_END;
@@ -211,7 +217,8 @@ static enum step replay_file(struct replay *r)
         return replay_once(r, STDIN_FILENO);
     int fd = open(r->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        log_event(LOG_LEVEL_ERROR, (const char *[]){ "source", "replay", "path", r->path, "reason", strerror(errno), NULL },
+        log_event(LOG_LEVEL_ERROR,
+                  (const char *[]) { "source", "replay", "path", r->path, "reason", strerror(errno), NULL },
                   "could not open the file to replay");
         return STEP_END;
     }
@@ -281,7 +288,8 @@ static void *replay_open(const struct conf *conf, const struct source_env *env, 
         errs_add(errs, SEV_ERROR, ERR_IO, conf->at, "could not make an eventfd: %s", strerror(errno));
         goto fail;
     }
-    if (opt_read(replay_options, REPLAY_OPTION_COUNT, conf, "replay", conf->at, r, errs) < 0 || check_options(r, conf, errs) < 0)
+    if (opt_read(replay_options, REPLAY_OPTION_COUNT, conf, "replay", conf->at, r, errs) < 0 ||
+        check_options(r, conf, errs) < 0)
         goto fail;
     return r;
 fail:
@@ -289,7 +297,8 @@ fail:
     return NULL;
 }
 
-static int replay_start(void *source, struct source_sink *sink, const struct source_filter *filters, size_t count, struct err *e)
+static int replay_start(void *source, struct source_sink *sink, const struct source_filter *filters, size_t count,
+                        struct err *e)
 {
     struct replay *r = source;
     (void)filters; /* the router leaves out what no rule wants */
@@ -313,7 +322,7 @@ static void replay_stop(void *source)
     if (!r->started)
         return;
     atomic_store(&r->stopping, true);
-    while (write(r->stop_fd, &(uint64_t){ 1 }, sizeof(uint64_t)) < 0 && errno == EINTR)
+    while (write(r->stop_fd, &(uint64_t) { 1 }, sizeof(uint64_t)) < 0 && errno == EINTR)
         continue;
     pthread_join(r->thread, NULL);
     r->started = false;

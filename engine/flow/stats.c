@@ -5,8 +5,8 @@
  *           ── shards[worker]: lock of that worker's cells, messages settled by source
  *           ── sources: lock, arrivals
  *
- * A shard's lock is taken by its worker and by snapshots, so a worker nearly always finds it free. Locks are leaves: nothing is
- * called and no second lock is taken while one is held. */
+ * A shard's lock is taken by its worker and by snapshots, so a worker nearly always finds it free. Locks are leaves:
+ * nothing is called and no second lock is taken while one is held. */
 #include "engine/flow/stats.h"
 
 #include <pthread.h>
@@ -208,7 +208,8 @@ static size_t type_index(const struct stats_table *t, const struct action_type *
     return i;
 }
 
-void stats_action(struct stats_table *t, size_t worker, struct rule_stats *r, const struct action_type *type, bool success)
+void stats_action(struct stats_table *t, size_t worker, struct rule_stats *r, const struct action_type *type,
+                  bool success)
 {
     size_t index = type_index(t, type);
     if (index == t->type_count)
@@ -276,9 +277,10 @@ static void add_cell(struct stats_table *t, size_t worker, const struct rule_sta
 }
 
 /* Fill one rule; its rows of used action types start at `actions` (room for all types). */
-static void read_rule(struct stats_table *t, const struct rule_stats *r, struct stats_rule *to, struct stats_action *actions)
+static void read_rule(struct stats_table *t, const struct rule_stats *r, struct stats_rule *to,
+                      struct stats_action *actions)
 {
-    *to = (struct stats_rule){ .name = r->name, .actions = actions };
+    *to = (struct stats_rule) { .name = r->name, .actions = actions };
     for (size_t w = 0; w < t->worker_count; w++)
         add_cell(t, w, r, to, actions);
     for (size_t i = 0; i < t->type_count; i++) {
@@ -336,7 +338,7 @@ static int read_sources(struct stats_table *t, struct stats_snapshot *s)
 
 int stats_table_read(struct stats_table *t, struct stats_snapshot *s, struct err *e)
 {
-    *s = (struct stats_snapshot){ 0 };
+    *s = (struct stats_snapshot) { 0 };
     if (read_rules(t, s) < 0 || read_sources(t, s) < 0) {
         stats_snapshot_clear(s);
         return err_set(e, ERR_MEMORY, "out of memory");
@@ -350,7 +352,7 @@ void stats_snapshot_clear(struct stats_snapshot *s)
     free(s->sources);
     free(s->targets);
     free(s->actions);
-    *s = (struct stats_snapshot){ 0 };
+    *s = (struct stats_snapshot) { 0 };
 }
 
 static void put_text(struct buf *out, const char *member, const char *text)
@@ -369,7 +371,7 @@ static void put_count(struct buf *out, const char *member, uint64_t count)
 static void put_rule(struct buf *out, const struct stats_rule *r)
 {
     static const char *const states[] = {
-        [RUN_IN_FLIGHT] = "inFlight",   [RUN_FILTERED] = "filtered", [RUN_FAILED] = "failed",
+        [RUN_IN_FLIGHT] = "inFlight",  [RUN_FILTERED] = "filtered", [RUN_FAILED] = "failed",
         [RUN_DELIVERED] = "delivered", [RUN_DEAD] = "dead",         [RUN_DROPPED] = "dropped",
     };
     _Static_assert(sizeof(states) / sizeof(states[0]) == RUN_STATE_COUNT, "one name per state");

@@ -4,10 +4,11 @@
  *     per rule     matched  = filtered + failed + delivered + dead + dropped + in flight
  *     per source   received = unmatched + settled + in flight
  *
- * A rule's counters are sharded by worker. A run (one rule on one message) lives in one worker, so all its transitions fall into one
- * shard, each under that shard's short lock, and every shard satisfies the identity by itself. A source counts arrivals in its
- * own cell and each worker counts what it settled; a snapshot reads the workers first, so nothing is settled that was not received.
- * Counters outlive rulesets: a rule that a reload keeps goes on counting. */
+ * A rule's counters are sharded by worker. A run (one rule on one message) lives in one worker, so all its
+ * transitions fall into one shard, each under that shard's short lock, and every shard satisfies the identity by
+ * itself. A source counts arrivals in its own cell and each worker counts what it settled; a snapshot reads the
+ * workers first, so nothing is settled that was not received. Counters outlive rulesets: a rule that a reload keeps
+ * goes on counting. */
 #ifndef SLUICE_FLOW_STATS_H
 #define SLUICE_FLOW_STATS_H
 
@@ -41,9 +42,11 @@ void stats_table_free(struct stats_table *t);
 struct rule_stats *stats_table_rule(struct stats_table *t, const char *name) MUST_CHECK;
 
 /* Transitions. Thread: the worker of that number, except stats_source_*: the source's. Each takes one short lock. */
-void stats_run_began(struct stats_table *t, size_t worker, struct rule_stats *r, enum run_state state, bool parse_error);
+void stats_run_began(struct stats_table *t, size_t worker, struct rule_stats *r, enum run_state state,
+                     bool parse_error);
 void stats_run_ended(struct stats_table *t, size_t worker, struct rule_stats *r, enum run_state state);
-void stats_action(struct stats_table *t, size_t worker, struct rule_stats *r, const struct action_type *type, bool success);
+void stats_action(struct stats_table *t, size_t worker, struct rule_stats *r, const struct action_type *type,
+                  bool success);
 void stats_error_action(struct stats_table *t, size_t worker, struct rule_stats *r, bool success);
 void stats_settled(struct stats_table *t, size_t worker, size_t source);
 void stats_source_matched(struct stats_table *t, size_t source);
@@ -73,12 +76,12 @@ struct stats_source {
 
 struct stats_target {
     const char *name, *type;
-    const char *state;  /* "ok", "down", "refused", "delayed" */
-    char reason[256];   /* why it is not ok; empty otherwise */
-    uint64_t waiting;   /* deliveries that it has not taken yet */
+    const char *state; /* "ok", "down", "refused", "delayed" */
+    char reason[256];  /* why it is not ok; empty otherwise */
+    uint64_t waiting;  /* deliveries that it has not taken yet */
     uint64_t delivered, rejected;
-    uint64_t retried;   /* sends of a delivery after its first */
-    uint64_t full;      /* how often its outbox reached its bound */
+    uint64_t retried; /* sends of a delivery after its first */
+    uint64_t full;    /* how often its outbox reached its bound */
 };
 
 struct stats_snapshot {

@@ -34,13 +34,13 @@ static int add_copy(struct subscriptions *s, const char *filter, uint32_t id)
     char *text = arena_strndup(&s->texts, filter, strlen(filter));
     if (!text)
         return -1;
-    s->list[s->count++] = (struct source_filter){ .filter = text, .id = id };
+    s->list[s->count++] = (struct source_filter) { .filter = text, .id = id };
     return 0;
 }
 
 static int start(struct subscriptions *s, size_t room, struct err *e)
 {
-    *s = (struct subscriptions){ 0 };
+    *s = (struct subscriptions) { 0 };
     arena_init(&s->texts, SIZE_MAX / 2);
     s->list = arena_array(&s->texts, room, sizeof(*s->list));
     return s->list ? 0 : err_set(e, ERR_MEMORY, "not enough memory for %zu topic filters", room);
@@ -80,7 +80,7 @@ int subscriptions_init_merged(struct subscriptions *s, const struct subscription
     size_t count = 0;
     const char **merged = filters_merge(from->list, from->count, &s->texts, &count);
     for (size_t i = 0; merged && i < count; i++)
-        s->list[i] = (struct source_filter){ .filter = merged[i] };
+        s->list[i] = (struct source_filter) { .filter = merged[i] };
     s->count = count;
     return finish(s, !merged, e);
 }
@@ -88,7 +88,7 @@ int subscriptions_init_merged(struct subscriptions *s, const struct subscription
 void subscriptions_clear(struct subscriptions *s)
 {
     arena_clear(&s->texts);
-    *s = (struct subscriptions){ 0 };
+    *s = (struct subscriptions) { 0 };
 }
 
 /* The entry of `s` with that text, from *at on, which moves: both sets are sorted. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The loop of a worker: deliveries that came home first, then messages. On the hot path: once warm, runs, deliveries and their
- * buffers come from the pool, so that evaluating takes nothing from the heap; locks are those of counters and queues, each short.
+/* The loop of a worker: deliveries that came home first, then messages. On the hot path: once warm, runs, deliveries
+ * and their buffers come from the pool, so that evaluating takes nothing from the heap; locks are those of counters
+ * and queues, each short.
  *
- * Under pressure (an outbox at its bound) no message is begun; the lane keeps them. Deliveries that come home are handled always:
- * they are what relieves the pressure. */
+ * Under pressure (an outbox at its bound) no message is begun; the lane keeps them. Deliveries that come home are
+ * handled always: they are what relieves the pressure. */
 #include "engine/flow/worker.h"
 
 #include <stdio.h>
@@ -67,7 +68,8 @@ static void message_forget(struct worker *w, struct msg *m)
     msg_free(m);
 }
 
-/* One thing less to wait for; the last one settles the message. Counted first, so that nobody sees a token before its count. */
+/* One thing less to wait for; the last one settles the message. Counted first, so that nobody sees a token before its
+ * count. */
 static void message_release(struct worker *w, struct msg *m)
 {
     if (--m->open > 0)
@@ -98,13 +100,15 @@ void worker_say(struct worker *w, struct notice *n, const struct rule *rule, con
     size_t len = m->topic_len < sizeof(topic) - 1 ? m->topic_len : sizeof(topic) - 1;
     snprintf(topic, sizeof(topic), "%.*s", (int)utf8_valid_prefix(m->topic, len), m->topic);
     snprintf(more, sizeof(more), "%llu", (unsigned long long)silent);
-    const char *fields[] = { "rule", rule->name, "topic", topic, "reason", reason, "unsaid", silent ? more : NULL, NULL };
+    const char *fields[] = {
+        "rule", rule->name, "topic", topic, "reason", reason, "unsaid", silent ? more : NULL, NULL
+    };
     log_event(LOG_LEVEL_WARN, fields, "%s", what);
 }
 
 struct sql_env worker_sql_env(const struct worker *w, const struct rule *rule)
 {
-    return (struct sql_env){ .rule_name = rule->name, .account_id = w->env->account_id };
+    return (struct sql_env) { .rule_name = rule->name, .account_id = w->env->account_id };
 }
 
 static int render_texts(struct worker *w, struct delivery *d, struct err *e)
@@ -115,7 +119,7 @@ static int render_texts(struct worker *w, struct delivery *d, struct err *e)
     for (size_t i = 0; i < action->template_count; i++) {
         size_t from = d->text.len;
         struct act_text *text = &d->texts[i];
-        *text = (struct act_text){ 0 };
+        *text = (struct act_text) { 0 };
         if (sql_machine_render(w->machine, rule->sql, action->templates[i], &env, &d->text, &text->is_null, e) < 0)
             return -1;
         text->len = d->text.len - from;
@@ -133,7 +137,7 @@ static int render_texts(struct worker *w, struct delivery *d, struct err *e)
 void worker_reject(struct delivery *d, const char *reason)
 {
     for (size_t i = 0; i < d->action->template_count; i++)
-        d->texts[i] = (struct act_text){ .p = "" };
+        d->texts[i] = (struct act_text) { .p = "" };
     d->item.result = ACT_REJECTED;
     snprintf(d->item.reason, sizeof(d->item.reason), "%s", reason);
 }

@@ -4,8 +4,9 @@
  *     lane ──► evaluate every rule ──► deliveries ──► outboxes
  *     lane ◄── deliveries come home (urgent band) ◄──────┘
  *
- * Every decision about a message falls on its worker: evaluation, counting, the error action, dead letters, settlement. So none of it
- * needs a lock or an atomic, and the counters of a run change in one place. The thread waits on its lane only. */
+ * Every decision about a message falls on its worker: evaluation, counting, the error action, dead letters,
+ * settlement. So none of it needs a lock or an atomic, and the counters of a run change in one place. The thread
+ * waits on its lane only. */
 #ifndef SLUICE_FLOW_WORKER_H
 #define SLUICE_FLOW_WORKER_H
 
@@ -27,7 +28,7 @@ struct worker_env {
     const char *account_id;
     struct sql_limits limits;
     struct stats_table *stats;
-    struct gate *gate;               /* left when a message is settled */
+    struct gate *gate; /* left when a message is settled */
     struct outbox_pressure *pressure;
     struct dead_letter *dead_letter;
 };
@@ -38,12 +39,13 @@ struct worker;
 struct worker *worker_new(const struct worker_env *env, size_t number, size_t lane_max, struct err *e) MUST_CHECK;
 int worker_start(struct worker *w, struct err *e) MUST_CHECK;
 
-/* Hand over a message; its counters say already that it is in flight. Never blocks. False: closed, the caller keeps it. Thread: any. */
+/* Hand over a message; its counters say already that it is in flight. Never blocks. False: closed, the caller keeps
+ * it. Thread: any. */
 bool worker_push(struct worker *w, struct msg *m) MUST_CHECK;
-void worker_wake(struct worker *w);  /* there may be no more pressure. Thread: any. */
+void worker_wake(struct worker *w); /* there may be no more pressure. Thread: any. */
 /* Ask the thread to end: it still handles the deliveries that are home, and leaves the rest. Thread: control. */
 void worker_close(struct worker *w);
-void worker_join(struct worker *w);  /* Thread: control. */
+void worker_join(struct worker *w); /* Thread: control. */
 /* Frees its messages that are not final too, without settling them; no outbox may run any more. Thread: control. */
 void worker_free(struct worker *w);
 

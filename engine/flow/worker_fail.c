@@ -5,7 +5,8 @@
  *            │ (none)                │ REJECTED, or its templates fail
  *            └───────────────────────┴──► dead-letter store ──DONE──► dead
  *
- * Neither of the two is ordered, and both are pushed also above the bound of their outbox: only that makes room elsewhere. */
+ * Neither of the two is ordered, and both are pushed also above the bound of their outbox: only that makes room
+ * elsewhere. */
 #include "engine/flow/document.h"
 #include "engine/flow/rule_file.h"
 #include "engine/flow/worker_int.h"
@@ -24,8 +25,9 @@ static size_t collect(struct worker *w, const struct run *run, struct failure fa
         const struct action_type *type = d->action->target->type;
         size_t from = w->scratch.len;
         type->resource(d->action->action, d->texts, &w->scratch);
-        failures[count++] =
-            (struct failure){ .action = type->failed_action, .resource_len = w->scratch.len - from, .reason = d->item.reason };
+        failures[count++] = (struct failure) { .action = type->failed_action,
+                                               .resource_len = w->scratch.len - from,
+                                               .reason = d->item.reason };
     }
     const char *at = w->scratch.p ? w->scratch.p : ""; /* only now the buffer stays where it is */
     for (size_t i = 0; i < count; i++) {
@@ -89,7 +91,8 @@ void worker_run_dead(struct worker *w, struct run *run)
     run->body_is_json = true;
     struct delivery *d = run->body.failed ? NULL : run_add(&w->pool, run, DELIVERY_DEAD_LETTER, NULL, 0);
     if (!d) {
-        worker_say(w, &w->dead, run->rule, &run->msg->message, "message is lost: no memory for its dead letter", reason);
+        worker_say(w, &w->dead, run->rule, &run->msg->message, "message is lost: no memory for its dead letter",
+                   reason);
         worker_run_end(w, run, RUN_DROPPED);
         return;
     }

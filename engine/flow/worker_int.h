@@ -15,7 +15,7 @@ struct worker {
     struct msg *messages;       /* begun and not settled, doubly linked */
     struct sql_machine *machine;
     struct run_pool pool;
-    struct buf scratch;         /* resources of failed actions, while a document is written */
+    struct buf scratch;                   /* resources of failed actions, while a document is written */
     struct notice failed, unparsed, dead; /* how often the log speaks of them */
     pthread_t thread;
     bool started;
@@ -27,7 +27,8 @@ bool worker_render(struct worker *w, struct delivery *d);
 void worker_reject(struct delivery *d, const char *reason);
 struct sql_env worker_sql_env(const struct worker *w, const struct rule *rule);
 /* Log an event of a rule on a message, unless the notice says that the log has heard enough. reason may be NULL. */
-void worker_say(struct worker *w, struct notice *n, const struct rule *rule, const struct message *m, const char *what, const char *reason);
+void worker_say(struct worker *w, struct notice *n, const struct rule *rule, const struct message *m, const char *what,
+                const char *reason);
 /* The run is final in this state: count it, free it, and settle its message if it was the last one. */
 void worker_run_end(struct worker *w, struct run *run, enum run_state state);
 

@@ -23,6 +23,9 @@ import threading
 PATIENCE = 60  # seconds: how long a condition may take before the test fails
 MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 
+# Enough to see clients come and go; add "log_type all" to a broker's configuration to see every packet.
+LOG_TYPES = "error", "warning", "notice", "information", "subscribe", "unsubscribe"
+
 # Nothing that was acknowledged is dropped: the broker's own bounds are the settings to raise.
 LOSSLESS = "max_queued_messages 0\nmax_queued_bytes 0\n"
 
@@ -165,7 +168,8 @@ class Mosquitto:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-mosquitto-"))
         self.port, self.tls_port, self.ws_port = free_port(), None, None
         self.users, self.process, self.log = users, None, None
-        lines = [f"listener {self.port} 127.0.0.1"]
+        # Without this, a broker's acknowledgements of a small batch wait 40 ms for each other (Nagle against delayed ACK).
+        lines = ["set_tcp_nodelay true", f"listener {self.port} 127.0.0.1"]
         if tls:
             self.certificates = Certificates(self.folder)
             self.tls_port = free_port()
@@ -177,7 +181,7 @@ class Mosquitto:
             lines += [f"listener {self.ws_port} 127.0.0.1", "protocol websockets"]
         if users:
             lines += [f"password_file {self._password_file(users)}"]
-        lines += [f"allow_anonymous {'false' if users else 'true'}", "log_dest stderr", "log_type all", "persistence_location "
+        lines += [f"allow_anonymous {'false' if users else 'true'}", "log_dest stderr", *[f"log_type {kind}" for kind in LOG_TYPES], "persistence_location "
                   f"{self.folder}/", *(["user root"] if os.geteuid() == 0 else []), config]
         self.config = self.folder / "mosquitto.conf"
         self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mqtt source and the republish action against a real Mosquitto, driven by themselves (driver/mqtt_driver.c): what the broker,
 the library and our side make of each other, without rules in between."""
+import base64
+import hashlib
 import json
 import os
 import pathlib
@@ -15,7 +17,8 @@ from mosquitto_fixture import LOSSLESS, PATIENCE, Lines, Mosquitto, free_port
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("SLUICE_BUILD", ROOT / "build/release"))
-DRIVER = os.environ.get("SLUICE_MQTT_DRIVER", BUILD / "bin/mqtt_driver")
+DRIVER = BUILD / "tests/integration/driver/mqtt_driver"
+CONTRACT = BUILD / "tests/contract/contract_republish"
 
 
 class Driver:
@@ -138,6 +141,62 @@ class ScriptedBroker:
         self.socket.close()
 
 
+class WebSocketGate:
+    """MQTT over WebSocket (RFC 6455) in front of a broker that only speaks TCP."""
+
+    def __init__(self, broker_port):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port, self.broker_port, self.requests = self.socket.getsockname()[1], broker_port, []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        try:
+            while True:
+                threading.Thread(target=self._serve, args=(self.socket.accept()[0],), daemon=True).start()
+        except OSError:
+            pass
+
+    def _serve(self, client):
+        with client, client.makefile("rb") as stream, socket.create_connection(("127.0.0.1", self.broker_port)) as broker:
+            lines = iter(lambda: stream.readline().strip().decode(), "")
+            self.requests.append(next(lines))
+            fields = dict(line.lower().split(": ", 1) if not line.lower().startswith("sec-websocket-key") else
+                          ("key", line.split(": ", 1)[1]) for line in lines)
+            digest = hashlib.sha1((fields["key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
+            client.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: mqtt\r\n"
+                           b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n")
+            threading.Thread(target=self._to_client, args=(broker, client), daemon=True).start()
+            while payload := self._frame(stream):
+                broker.sendall(payload)
+
+    @staticmethod
+    def _frame(stream):
+        """The payload of the client's next data frame, None at the end."""
+        head = stream.read(2)
+        if len(head) < 2 or head[0] & 15 > 2:
+            return None
+        length = head[1] & 127
+        if length >= 126:
+            length = int.from_bytes(stream.read(2 if length == 126 else 8), "big")
+        mask, payload = stream.read(4), stream.read(length)
+        return bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+
+    @staticmethod
+    def _to_client(broker, client):
+        try:
+            while data := broker.recv(10000):
+                length = bytes([len(data)]) if len(data) < 126 else b"\x7e" + len(data).to_bytes(2, "big")
+                client.sendall(b"\x82" + length + data)
+        except OSError:
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.socket.close()
+
+
 class SourceTest(unittest.TestCase):
     def test_message_with_everything(self):
         with Mosquitto() as broker, source(broker) as driver:
@@ -180,7 +239,7 @@ class SourceTest(unittest.TestCase):
                 self.assertEqual(driver.messages(1)[0]["topic"], "$aws/rules/r/x")
 
     def test_filters_change(self):
-        with Mosquitto() as broker, source(broker, basicIngest=False) as driver:
+        with Mosquitto("log_type all") as broker, source(broker, basicIngest=False) as driver:
             driver.subscribe("a", "b")
             driver.subscribe("b", "c")
             for topic in "a", "b", "c":
@@ -211,6 +270,23 @@ class SourceTest(unittest.TestCase):
                 driver.subscribe("a")
                 broker.publish("a", "1")
                 driver.messages(1)
+
+    def test_qos_2(self):
+        with Mosquitto() as broker, source(broker, qos=2) as driver:
+            driver.subscribe("a")
+            broker.publish_lines("a", [str(i) for i in range(100)], qos=2)
+            messages = driver.messages(100)
+            self.assertEqual([m["payload"] for m in messages], [str(i) for i in range(100)])
+            self.assertEqual({m["qos"] for m in messages}, {2})
+
+    def test_websocket(self):
+        with Mosquitto() as broker, WebSocketGate(broker.port) as gate:
+            options = {"url": f"ws://127.0.0.1:{gate.port}/mqtt"}
+            with source(broker, **options) as driver, publisher(broker, ECHO, **options) as republish:
+                driver.subscribe("a/#")
+                self.assertEqual(republish.send(("a/1", "over-ws"))[0][0]["result"], "done")
+                self.assertEqual(driver.messages(1)[0]["payload"], "over-ws")
+            self.assertIn("GET /mqtt HTTP/1.1", gate.requests)
 
     def test_retained_messages_come_once(self):
         with Mosquitto() as broker, source(broker) as driver:
@@ -333,7 +409,7 @@ class SourceTest(unittest.TestCase):
             driver.out.wait_text("still there")
 
     def test_stop_hands_over_what_has_arrived(self):
-        with Mosquitto(LOSSLESS) as broker, source(broker) as driver:
+        with Mosquitto(LOSSLESS + "log_type all") as broker, source(broker) as driver:
             driver.subscribe("a/#")
             driver.say("full")
             broker.publish_lines("a/1", [str(i) for i in range(100)])
@@ -343,7 +419,7 @@ class SourceTest(unittest.TestCase):
             self.assertEqual(len(driver.messages()), 100)
 
     def test_stop_with_a_full_sink_tells_what_is_lost(self):
-        with Mosquitto(LOSSLESS) as broker, source(broker) as driver:
+        with Mosquitto(LOSSLESS + "log_type all") as broker, source(broker) as driver:
             driver.subscribe("a/#")
             driver.say("full")
             broker.publish_lines("a/1", [str(i) for i in range(100)])
@@ -415,6 +491,12 @@ class TlsTest(unittest.TestCase):
 
 
 class RepublishTest(unittest.TestCase):
+    def test_contract_of_all_actions(self):
+        with Mosquitto(LOSSLESS) as broker:
+            run = subprocess.run([CONTRACT], env={**os.environ, "SLUICE_TEST_MQTT": broker.url}, cwd=ROOT, capture_output=True,
+                                 text=True, check=False, timeout=PATIENCE * 5)
+            self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+
     def test_headers(self):
         action = {"topic": "out/${topic}", "qos": 1, "headers": {
             "payloadFormatIndicator": "UTF8_DATA", "contentType": "text/${payload}", "responseTopic": "answer/${topic}",
@@ -583,7 +665,7 @@ class LoadTest(unittest.TestCase):
 
     def test_broker_restarts_in_between(self):
         count = 2000
-        config = LOSSLESS + "persistence true\nautosave_interval 1\nautosave_on_changes true\n"
+        config = LOSSLESS + "persistence true\n"
         options = {"clientId": "relay", "reconnectMin": "50ms", "reconnectMax": "500ms"}
         with Mosquitto(config) as broker, \
                 Driver("relay", {"url": broker.url, **options}, {"topic": "out/${topic}", "qos": 1}, 50) as driver:

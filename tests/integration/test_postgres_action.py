@@ -9,7 +9,7 @@ import pathlib
 import subprocess
 import unittest
 
-from pg_fixture import PATIENCE, PgServer
+from pg_fixture import PATIENCE, PgServer, binary
 
 BUILD = pathlib.Path(os.environ.get("SLUICE_BUILD", pathlib.Path(__file__).resolve().parent.parent.parent / "build/release"))
 CONTRACT = BUILD / "tests/contract/contract_postgres"
@@ -284,8 +284,17 @@ class RowTest(Case):
 
     def test_a_view_takes_rows(self):
         self.sql("CREATE TABLE t (a int, b text); CREATE VIEW v AS SELECT a, b FROM t WHERE a < 10 WITH CHECK OPTION")
-        driver = self.driver("table: v\nonConflict: ignore")
-        self.assert_results(driver.send(item({"a": 1}), item({"a": 10}), item({"a": 2})), ["done", "rejected: 44000", "done"])
+        driver = self.driver("table: v", "table: v\nonConflict: ignore")
+        for action in (0, 1):
+            self.assert_results(driver.send(item({"a": 1}, action), item({"a": 10}, action), item({"a": 2}, action)), ["done", "rejected: 44000", "done"])
+
+    def test_a_table_with_row_level_security_takes_rows(self):
+        self.sql("CREATE ROLE owner_of_rows LOGIN; CREATE TABLE t (a int); ALTER TABLE t ENABLE ROW LEVEL SECURITY; GRANT INSERT ON t TO owner_of_rows;"
+                 " CREATE POLICY p ON t FOR INSERT WITH CHECK (a < 10)")
+        driver = self.driver("table: t", user="owner_of_rows")
+        self.assert_results(driver.send(item({"a": 1}), item({"a": "x"}), item({"a": 2})), ["done", "rejected: 22P02", "done"])
+        self.assert_results(driver.send(item({"a": 11})), ["later: misconfigured: 42501: new row violates row-level security policy"])
+        self.assertEqual(self.rows("SELECT a FROM t"), ["1", "2"])
 
 
 class ConflictTest(Case):
@@ -392,7 +401,7 @@ class ServerTest(Case):
         self.sql("CREATE TABLE t (n int); CREATE TABLE u (n int)")
         driver = self.driver("table: t", "table: u", options="statementTimeout: 300ms")
         self.assert_results(driver.send(item({"n": 0})), ["done"])
-        from_other = subprocess.Popen(["/usr/bin/env", "psql", "-X", "-q", "-A", "-t", "-d", self.pg.conninfo(dbname=self.dbname)], stdin=subprocess.PIPE,
+        from_other = subprocess.Popen([binary("psql"), "-X", "-q", "-A", "-t", "-d", self.pg.conninfo(dbname=self.dbname)], stdin=subprocess.PIPE,
                                       stdout=subprocess.PIPE, text=True)
         with from_other:
             from_other.stdin.write("BEGIN; LOCK t; SELECT 'locked';\n")

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Drives the mqtt source and the republish action by themselves, so that a test can stand where the flow stands.
  *
- *     mqtt_driver source CONF                the source; its messages as JSON lines on standard output
- *     mqtt_driver publish CONF ACTION        the action; results as JSON lines
- *     mqtt_driver relay CONF ACTION MAX      both, as the flow would: each message is republished, at most MAX under way
- *     mqtt_driver check CONF FILTER…         what the source says to the filters
+ *     mqtt_driver source CONF             the source; its messages as JSON lines on standard output
+ *     mqtt_driver publish CONF ACTION     the action; results as JSON lines
+ *     mqtt_driver relay CONF ACTION MAX   both, as the flow does it: each message is republished, at most MAX under way
+ *     mqtt_driver check CONF FILTER…      what the source says to the filters
  *
- * CONF is a file with the options of the connection, ACTION one with those of the action. Commands come on standard input, one a line:
+ * CONF is a file with the options of the connection, ACTION one with those of the action. Commands come on standard
+ * input, one a line:
  *
  *     filters F…         (source, relay) start, later change the filters
  *     full | room        (source) the sink refuses messages | takes them again
@@ -136,8 +137,8 @@ static void print_message(const struct source_message *sm)
     buf_puts(&b, "{\"topic\":");
     json_write_string(&b, m->topic, m->topic_len);
     put_member(&b, "payload", m->payload, m->payload_len);
-    buf_printf(&b, ",\"qos\":%u,\"retain\":%s,\"hops\":%u,\"token\":%llu", m->qos, m->retain ? "true" : "false", m->hops,
-               (unsigned long long)sm->token);
+    buf_printf(&b, ",\"qos\":%u,\"retain\":%s,\"hops\":%u,\"token\":%llu", m->qos, m->retain ? "true" : "false",
+               m->hops, (unsigned long long)sm->token);
     put_optional(&b, "contentType", m->content_type);
     put_optional(&b, "responseTopic", m->response_topic);
     if (m->correlation_data) {
@@ -212,8 +213,8 @@ static void republisher_open(struct republisher *r, const struct conf *conf, con
 {
     struct errs errs = { 0 };
     struct err e = { 0 };
-    r->env = (struct act_env){ .clock = &clock_system, .client_name = "driver" };
-    r->templates.host = (struct act_host){ template_add, template_is_constant };
+    r->env = (struct act_env) { .clock = &clock_system, .client_name = "driver" };
+    r->templates.host = (struct act_host) { template_add, template_is_constant };
     r->target = act_republish.target_open(conf, &r->env, &errs);
     r->action = r->target ? act_republish.action_open(r->target, action, &r->templates.host, &errs) : NULL;
     if (r->action)
@@ -246,7 +247,7 @@ static struct owned_item *item_new(const struct republisher *r, const char *topi
     for (int i = 0; i < r->templates.count; i++)
         o->texts[i] = render(r->templates.list[i]->text, topic, payload);
     o->texts[r->templates.count] = render(payload, "", "");
-    o->item = (struct act_item){
+    o->item = (struct act_item) {
         .action = r->action,
         .body = o->texts[r->templates.count].p,
         .body_len = o->texts[r->templates.count].len,
@@ -414,7 +415,7 @@ static void finished(struct source_sink *port)
 static void sink_init(struct sink *s)
 {
     struct err e = { 0 };
-    s->port = (struct source_sink){ submit, wait_room, finished };
+    s->port = (struct source_sink) { submit, wait_room, finished };
     if (thread_lock_init(&s->lock, &s->changed, &e) < 0)
         die(e.text);
 }

@@ -28,7 +28,7 @@ static inline int64_t fake_clock_now(void *ctx)
 
 static inline void fake_clock_init(struct fake_clock *c)
 {
-    c->clock = (struct clock){ .now_ms = fake_clock_now, .monotonic_ms = fake_clock_monotonic, .ctx = c };
+    c->clock = (struct clock) { .now_ms = fake_clock_now, .monotonic_ms = fake_clock_monotonic, .ctx = c };
     atomic_init(&c->ms, 0);
 }
 

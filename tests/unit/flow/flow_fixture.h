@@ -31,7 +31,8 @@ struct fixture_source {
     bool stopped;
 };
 
-/* Sent one by one ("dead"), so that its order is exact whatever it answers. target_open has no way to tell which type it is for, so the scripted targets are global. */
+/* Sent one by one ("dead"), so that its order is exact whatever it answers. target_open has no way to tell which type
+ * it is for, so the scripted targets are global. */
 static struct script_target live, dead, slow, letters;
 
 static inline void *open_live(const struct conf *conf, const struct act_env *env, struct errs *errs)
@@ -63,18 +64,27 @@ static inline void close_target(void *target)
     (void)target;
 }
 
-static const struct action_type type_dead = { .name = "dead", .failed_action = "DeadAction", .batch_max = 1, .target_open = open_dead,
-                                              .target_close = close_target, SCRIPT_PORT };
-static const struct action_type type_file = { .name = "file", .failed_action = "FileAction", .target_open = open_letters,
-                                              .target_close = close_target, SCRIPT_PORT };
-static const struct action_type type_live = { .name = "live", .failed_action = "LiveAction", .target_open = open_live,
-                                              .target_close = close_target, SCRIPT_PORT };
-static const struct action_type type_slow = { .name = "slow", .failed_action = "SlowAction", .target_open = open_slow,
-                                              .target_close = close_target, SCRIPT_PORT };
+static const struct action_type type_dead = { .name = "dead",
+                                              .failed_action = "DeadAction",
+                                              .batch_max = 1,
+                                              .target_open = open_dead,
+                                              .target_close = close_target,
+                                              SCRIPT_PORT };
+static const struct action_type type_file = { .name = "file",
+                                              .failed_action = "FileAction",
+                                              .target_open = open_letters,
+                                              .target_close = close_target,
+                                              SCRIPT_PORT };
+static const struct action_type type_live = {
+    .name = "live", .failed_action = "LiveAction", .target_open = open_live, .target_close = close_target, SCRIPT_PORT
+};
+static const struct action_type type_slow = {
+    .name = "slow", .failed_action = "SlowAction", .target_open = open_slow, .target_close = close_target, SCRIPT_PORT
+};
 static const struct action_type *const fixture_types[] = { &type_dead, &type_file, &type_live, &type_slow, NULL };
 
-static inline int source_start(void *source, struct source_sink *sink, const struct source_filter *filters, size_t count,
-                               struct err *e)
+static inline int source_start(void *source, struct source_sink *sink, const struct source_filter *filters,
+                               size_t count, struct err *e)
 {
     struct fixture_source *s = source;
     (void)filters, (void)e;
@@ -131,12 +141,12 @@ struct fixture {
 
 static inline struct flow_options fixture_options(struct fixture *x)
 {
-    return (struct flow_options){ .clock = &x->clock.clock,
-                                  .workers = 3,
-                                  .in_flight = 1000,
-                                  .outbox_items = 100000,
-                                  .retry = { .min_ms = 100, .max_ms = 1000 },
-                                  .dead_letters = "/dead/letters.ndjson" };
+    return (struct flow_options) { .clock = &x->clock.clock,
+                                   .workers = 3,
+                                   .in_flight = 1000,
+                                   .outbox_items = 100000,
+                                   .retry = { .min_ms = 100, .max_ms = 1000 },
+                                   .dead_letters = "/dead/letters.ndjson" };
 }
 
 static inline int fixture_setup(void **state)

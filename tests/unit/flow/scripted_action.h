@@ -16,7 +16,7 @@
 #include "sluice/action.h"
 
 #define SCRIPT_LINES_MAX 8
-#define SCRIPT_FOREVER    UINT32_MAX
+#define SCRIPT_FOREVER   UINT32_MAX
 
 enum script_answer {
     SCRIPT_LATER,
@@ -29,7 +29,7 @@ enum script_answer {
 struct script_line {
     const char *match; /* what the body must hold; NULL: any */
     enum script_answer answer;
-    uint32_t times;    /* left; SCRIPT_FOREVER */
+    uint32_t times; /* left; SCRIPT_FOREVER */
     uint32_t wait_ms;
 };
 
@@ -38,20 +38,20 @@ struct script_target {
     pthread_cond_t changed;
     struct script_line script[SCRIPT_LINES_MAX];
     size_t script_count;
-    bool hold;       /* send blocks while this is set, unless it may take a permit */
+    bool hold; /* send blocks while this is set, unless it may take a permit */
     size_t permits;
-    size_t holding;  /* 1 while a send is blocked */
+    size_t holding; /* 1 while a send is blocked */
     size_t sends, opens, closes, broken;
     bool fail_open;  /* lane_open gives NULL */
     size_t *batches; /* sizes of the sends */
     char **done;     /* "text0|body" of what was taken, in order */
     size_t done_count, cap;
-    unsigned hops;   /* of the last one */
+    unsigned hops; /* of the last one */
 };
 
 static inline void script_init(struct script_target *f)
 {
-    *f = (struct script_target){ 0 };
+    *f = (struct script_target) { 0 };
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->changed, NULL);
 }
@@ -66,10 +66,11 @@ static inline void script_clear(struct script_target *f)
     pthread_cond_destroy(&f->changed);
 }
 
-static inline void script_say(struct script_target *f, const char *match, enum script_answer answer, uint32_t times, uint32_t wait_ms)
+static inline void script_say(struct script_target *f, const char *match, enum script_answer answer, uint32_t times,
+                              uint32_t wait_ms)
 {
     pthread_mutex_lock(&f->lock);
-    f->script[f->script_count++] = (struct script_line){ match, answer, times, wait_ms };
+    f->script[f->script_count++] = (struct script_line) { match, answer, times, wait_ms };
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -280,8 +281,8 @@ static inline void script_resource(const void *action, const struct act_text *te
     buf_put(out, texts[0].p, texts[0].len);
 }
 
-#define SCRIPT_PORT                                                                                                                 \
-    .action_open = script_action_open, .action_close = script_action_close, .resource = script_resource, .lane_open = script_lane_open, \
-    .send = script_send, .lane_close = script_lane_close
+#define SCRIPT_PORT                                                                                                    \
+    .action_open = script_action_open, .action_close = script_action_close, .resource = script_resource,               \
+    .lane_open = script_lane_open, .send = script_send, .lane_close = script_lane_close
 
 #endif

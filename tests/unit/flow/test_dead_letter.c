@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store by itself: how it opens the `file` action, and that nothing is ever rejected by it. (What lands in it: test_worker.c.) */
+/* The store by itself: how it opens the `file` action, and that nothing is ever rejected by it. (What lands in it:
+ * test_worker.c.) */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "engine/base/log.h"
@@ -43,7 +45,9 @@ static void *refuse_action(void *target, const struct conf *conf, struct act_hos
     return NULL;
 }
 
-static struct action_type type = { .name = "file", .target_open = open_target, .target_close = close_target, SCRIPT_PORT };
+static struct action_type type = {
+    .name = "file", .target_open = open_target, .target_close = close_target, SCRIPT_PORT
+};
 static const struct action_type *const types[] = { &type, NULL };
 
 static void nothing(void *ctx)

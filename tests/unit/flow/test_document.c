@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "engine/base/arena.h"
@@ -48,7 +49,8 @@ static void test_error_document(void **state)
     struct buf b;
     buf_init(&b, 100000);
     document_error(&b, "rule", &full, failures, 2);
-    assert_text(&b, "{\"ruleName\":\"rule\",\"topic\":\"a/\\\"b\\\"\",\"cloudwatchTraceId\":\"c7a2ab59-fd9f-4f4d-8d0d-2d5c4f3f7f9a\","
+    assert_text(&b, "{\"ruleName\":\"rule\",\"topic\":\"a/"
+                    "\\\"b\\\"\",\"cloudwatchTraceId\":\"b358faf7-4ef9-465a-91d7-0f6593d20b34\","
                     "\"clientId\":\"c-1\",\"sourceIp\":\"::1\",\"base64OriginalPayload\":\"AP8Q\",\"failures\":["
                     "{\"failedAction\":\"AAction\",\"failedResource\":\"res\",\"errorMessage\":\"bad \\\"row\\\"\"},"
                     "{\"failedAction\":\"BAction\",\"failedResource\":\"\",\"errorMessage\":\"why\"}]}");
@@ -61,8 +63,9 @@ static void test_error_document_of_an_unknown_publisher(void **state)
     struct buf b;
     buf_init(&b, 100000);
     document_error(&b, "rule", &m, failures, 0);
-    assert_text(&b, "{\"ruleName\":\"rule\",\"topic\":\"t\",\"cloudwatchTraceId\":\"c7a2ab59-fd9f-4f4d-8d0d-2d5c4f3f7f9a\","
-                    "\"clientId\":\"n/a\",\"base64OriginalPayload\":\"\",\"failures\":[]}");
+    assert_text(&b,
+                "{\"ruleName\":\"rule\",\"topic\":\"t\",\"cloudwatchTraceId\":\"b358faf7-4ef9-465a-91d7-0f6593d20b34\","
+                "\"clientId\":\"n/a\",\"base64OriginalPayload\":\"\",\"failures\":[]}");
 }
 
 static void test_text_that_is_not_utf8(void **state)
@@ -73,20 +76,25 @@ static void test_text_that_is_not_utf8(void **state)
     struct buf b;
     buf_init(&b, 100000);
     document_dead_letter(&b, 0, "rule", &m, &cut, 1);
-    assert_text(&b, "{\"time\":\"1970-01-01T00:00:00.000Z\",\"rule\":\"rule\",\"topic\":\"t\xef\xbf\xbd\",\"qos\":0,"
-                    "\"mqtt5\":{\"user_properties\":[],\"payload_format_indicator\":0},\"payload_base64\":\"\",\"failures\":["
-                    "{\"failedAction\":\"A\",\"failedResource\":\"\xc3\xa4\xef\xbf\xbd\",\"errorMessage\":\"x\xef\xbf\xbdy\"}]}");
+    assert_text(
+        &b,
+        "{\"time\":\"1970-01-01T00:00:00.000Z\",\"rule\":\"rule\",\"topic\":\"t\xef\xbf\xbd\",\"qos\":0,"
+        "\"mqtt5\":{\"user_properties\":[],\"payload_format_indicator\":0},\"payload_base64\":\"\",\"failures\":["
+        "{\"failedAction\":\"A\",\"failedResource\":\"\xc3\xa4\xef\xbf\xbd\",\"errorMessage\":\"x\xef\xbf\xbdy\"}]}");
 }
 
 static void test_dead_letter(void **state)
 {
     (void)state;
-    struct message m = { .topic = "t", .topic_len = 1, .payload = "{}", .payload_len = 2, .payload_format = PAYLOAD_FORMAT_ABSENT };
+    struct message m = {
+        .topic = "t", .topic_len = 1, .payload = "{}", .payload_len = 2, .payload_format = PAYLOAD_FORMAT_ABSENT
+    };
     struct buf b;
     buf_init(&b, 100000);
     document_dead_letter(&b, INT64_C(1767225600007), "rule", &m, failures, 0);
-    assert_text(&b, "{\"time\":\"2026-01-01T00:00:00.007Z\",\"rule\":\"rule\",\"topic\":\"t\",\"qos\":0,\"via\":\"http\","
-                    "\"payload_base64\":\"e30=\",\"failures\":[]}");
+    assert_text(&b,
+                "{\"time\":\"2026-01-01T00:00:00.007Z\",\"rule\":\"rule\",\"topic\":\"t\",\"qos\":0,\"via\":\"http\","
+                "\"payload_base64\":\"e30=\",\"failures\":[]}");
 }
 
 static void assert_same_text(const char *a, const char *b)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
+#include <cmocka.h>
 #include <string.h>
 
 #include "engine/flow/message_json.h"
@@ -47,12 +47,14 @@ static void test_members(void **state)
     (void)state;
     struct message m;
     struct err e = { 0 };
-    assert_int_equal(read_text("{\"topic\":\"a/\\u00e4\",\"qos\":1,\"retain\":true,\"dup\":true,\"clientid\":\"c\",\"principal\":\"p\","
-                               "\"sourceip\":\"1.2.3.4\",\"now\":1700000000000,\"mqtt5\":{\"content_type\":\"t\",\"response_topic\":\"r\","
-                               "\"correlation_data_base64\":\"AAE=\",\"payload_format_indicator\":1,"
-                               "\"user_properties\":[[\"k\",\"v\"],[\"k\",\"w\"]]},\"id\":\"others are left alone\"}",
-                               &m, &e),
-                     0);
+    assert_int_equal(
+        read_text(
+            "{\"topic\":\"a/\\u00e4\",\"qos\":1,\"retain\":true,\"dup\":true,\"clientid\":\"c\",\"principal\":\"p\","
+            "\"sourceip\":\"1.2.3.4\",\"now\":1700000000000,\"mqtt5\":{\"content_type\":\"t\",\"response_topic\":\"r\","
+            "\"correlation_data_base64\":\"AAE=\",\"payload_format_indicator\":1,"
+            "\"user_properties\":[[\"k\",\"v\"],[\"k\",\"w\"]]},\"id\":\"others are left alone\"}",
+            &m, &e),
+        0);
     assert_int_equal(m.topic_len, 4);
     assert_memory_equal(m.topic, "a/\xc3\xa4", 4);
     assert_int_equal(m.qos, 1);
@@ -103,15 +105,18 @@ static void test_errors(void **state)
         { "{\"now\":100000000000000000000000000000}", "\"now\" must be a whole number from 0 to 9223372036854775807" },
         { "{\"retain\":1}", "\"retain\" must be true or false" },
         { "{\"via\":\"coap\"}", "\"via\" must be \"mqtt\" or \"http\"" },
-        { "{\"payload\":1,\"payload_text\":\"1\"}", "only one of \"payload\", \"payload_text\" and \"payload_base64\" can be given" },
+        { "{\"payload\":1,\"payload_text\":\"1\"}",
+          "only one of \"payload\", \"payload_text\" and \"payload_base64\" can be given" },
         { "{\"payload_text\":1}", "\"payload_text\" must be a text" },
         { "{\"payload_base64\":\"?\"}", "\"payload_base64\" is not base64" },
         { "{\"mqtt5\":[]}", "\"mqtt5\" must be an object" },
         { "{\"mqtt5\":{\"correlation_data_base64\":\"a\"}}", "\"correlation_data_base64\" is not base64" },
-        { "{\"mqtt5\":{\"payload_format_indicator\":2}}", "\"payload_format_indicator\" must be a whole number from 0 to 1" },
+        { "{\"mqtt5\":{\"payload_format_indicator\":2}}",
+          "\"payload_format_indicator\" must be a whole number from 0 to 1" },
         { "{\"mqtt5\":{\"user_properties\":{}}}", "\"user_properties\" must be a list of [name, value]" },
         { "{\"mqtt5\":{\"user_properties\":[[\"a\"]]}}", "\"user_properties\" must be a list of [name, value]" },
-        { "{\"mqtt5\":{\"user_properties\":[[\"a\",\"b\",\"c\"]]}}", "\"user_properties\" must be a list of [name, value]" },
+        { "{\"mqtt5\":{\"user_properties\":[[\"a\",\"b\",\"c\"]]}}",
+          "\"user_properties\" must be a list of [name, value]" },
         { "{\"mqtt5\":{\"user_properties\":[[\"a\",1]]}}", "\"user_properties\" must be a list of [name, value]" },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

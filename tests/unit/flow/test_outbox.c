@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One outbox against a scripted target. The test is the workers: it pushes deliveries and takes them home. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
+#include <cmocka.h>
 #include <sched.h>
 
 #include "engine/base/log.h"
@@ -38,7 +38,7 @@ static void on_relieved(void *ctx)
 
 static void open_outbox(struct fixture *x, size_t bound, bool never_rejects)
 {
-    x->pressure = (struct outbox_pressure){ .relieved = on_relieved, .ctx = x };
+    x->pressure = (struct outbox_pressure) { .relieved = on_relieved, .ctx = x };
     struct outbox_conf conf = { .clock = &x->clock.clock,
                                 .retry = { .min_ms = 100, .max_ms = 1000 },
                                 .bound = bound,
@@ -54,8 +54,8 @@ static int setup(void **state)
     struct fixture *x = calloc(1, sizeof(*x));
     script_init(&x->script);
     fake_clock_init(&x->clock);
-    x->type = (struct action_type){ .name = "scripted", SCRIPT_PORT };
-    x->target = (struct target){ .name = (char *)"target", .type = &x->type, .handle = &x->script };
+    x->type = (struct action_type) { .name = "scripted", SCRIPT_PORT };
+    x->target = (struct target) { .name = (char *)"target", .type = &x->type, .handle = &x->script };
     x->deliveries = calloc(ITEMS_MAX, sizeof(struct delivery));
     assert_int_equal(queue_init(&x->home, 1, NULL), 0);
     *state = x;
@@ -84,7 +84,7 @@ static struct delivery *push(struct fixture *x, uint64_t key, const char *body)
     struct delivery *d = &x->deliveries[x->count++];
     d->place.key = key;
     d->home = &x->home;
-    d->item = (struct act_item){ .body = body, .body_len = strlen(body) };
+    d->item = (struct act_item) { .body = body, .body_len = strlen(body) };
     outbox_push(x->outbox, d);
     return d;
 }
@@ -291,7 +291,8 @@ static void test_the_targets_wish_is_obeyed(void **state)
     assert_home(x, &x->deliveries[0], ACT_DONE);
 }
 
-/* A broken lane is closed and opened again after a wait; what it had not taken is sent again in order, before what came later. */
+/* A broken lane is closed and opened again after a wait; what it had not taken is sent again in order, before what
+ * came later. */
 static void test_a_broken_lane_keeps_everything_in_order(void **state)
 {
     struct fixture *x = *state;

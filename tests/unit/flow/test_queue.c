@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
+#include <cmocka.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -50,7 +50,7 @@ static void test_chains_join_and_prepend(void **state)
     fill(&b, items, 4, 6);
     queue_chain_prepend(&a, &b);
     queue_chain_prepend(&a, &empty);
-    assert_numbers(&a, (int[]){ 4, 5, 0, 1, 2, 3 }, 6);
+    assert_numbers(&a, (int[]) { 4, 5, 0, 1, 2, 3 }, 6);
     queue_chain_prepend(&empty, &a); /* both empty */
     assert_numbers(&empty, NULL, 0);
 }
@@ -127,7 +127,7 @@ static void *produce(void *ctx)
     struct producer *p = ctx;
     for (int i = 0; i < EACH; i++) {
         struct item *item = &p->items[i];
-        *item = (struct item){ .producer = p->number, .number = i };
+        *item = (struct item) { .producer = p->number, .number = i };
         if (i % 3 == 0) {
             struct queue_chain c = { 0 };
             queue_chain_add(&c, &item->link);
@@ -147,7 +147,7 @@ static void test_many_producers(void **state)
     struct producer producers[PRODUCERS];
     assert_int_equal(queue_init(&q, (size_t)PRODUCERS * EACH, NULL), 0);
     for (int i = 0; i < PRODUCERS; i++) {
-        producers[i] = (struct producer){ .q = &q, .items = calloc(EACH, sizeof(struct item)), .number = i };
+        producers[i] = (struct producer) { .q = &q, .items = calloc(EACH, sizeof(struct item)), .number = i };
         assert_int_equal(pthread_create(&producers[i].thread, NULL, produce, &producers[i]), 0);
     }
     int last[PRODUCERS][2];

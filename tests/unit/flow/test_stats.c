@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
+#include <cmocka.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,25 +92,43 @@ static void test_as_json(void **state)
 {
     (void)state;
     struct stats_action action = { "live", 3, 1 };
-    struct stats_rule rule = { .name = "r", .matched = 7, .state = { 1, 2, 3, 4, 5, 6 }, .parse_errors = 8,
-                               .error_action_success = 9, .error_action_failure = 10, .actions = &action, .action_count = 1 };
-    struct stats_source source = { .name = "mqtt", .received = 1, .unmatched = 2, .settled = 3, .in_flight = 4, .rule_not_found = 5 };
-    struct stats_target target = { .name = "bus", .type = "live", .state = "down", .reason = "a \"b\"", .waiting = 1,
-                                   .delivered = 2, .rejected = 3, .retried = 4, .full = 5 };
-    struct stats_snapshot s = { .rules = &rule, .rule_count = 1, .sources = &source, .source_count = 1,
-                                .targets = &target, .target_count = 1 };
+    struct stats_rule rule = { .name = "r",
+                               .matched = 7,
+                               .state = { 1, 2, 3, 4, 5, 6 },
+                               .parse_errors = 8,
+                               .error_action_success = 9,
+                               .error_action_failure = 10,
+                               .actions = &action,
+                               .action_count = 1 };
+    struct stats_source source = {
+        .name = "mqtt", .received = 1, .unmatched = 2, .settled = 3, .in_flight = 4, .rule_not_found = 5
+    };
+    struct stats_target target = { .name = "bus",
+                                   .type = "live",
+                                   .state = "down",
+                                   .reason = "a \"b\"",
+                                   .waiting = 1,
+                                   .delivered = 2,
+                                   .rejected = 3,
+                                   .retried = 4,
+                                   .full = 5 };
+    struct stats_snapshot s = {
+        .rules = &rule, .rule_count = 1, .sources = &source, .source_count = 1, .targets = &target, .target_count = 1
+    };
     struct buf b;
     buf_init(&b, 10000);
     stats_snapshot_write(&s, &b);
-    assert_string_equal(
-        b.p, "{\"rules\":[{\"name\":\"r\",\"matched\":7,\"inFlight\":1,\"filtered\":2,\"failed\":3,\"delivered\":4,\"dead\":5,\"dropped\":6,"
-             "\"parseErrors\":8,\"errorActionSuccess\":9,\"errorActionFailure\":10,"
-             "\"actions\":[{\"type\":\"live\",\"success\":3,\"failure\":1}]}],"
-             "\"sources\":[{\"name\":\"mqtt\",\"received\":1,\"unmatched\":2,\"settled\":3,\"inFlight\":4,\"ruleNotFound\":5}],"
-             "\"targets\":[{\"name\":\"bus\",\"type\":\"live\",\"state\":\"down\",\"reason\":\"a \\\"b\\\"\",\"waiting\":1,\"delivered\":2,"
-             "\"rejected\":3,\"retried\":4,\"full\":5}]}");
+    assert_string_equal(b.p, "{\"rules\":[{\"name\":\"r\",\"matched\":7,\"inFlight\":1,\"filtered\":2,\"failed\":3,"
+                             "\"delivered\":4,\"dead\":5,\"dropped\":6,"
+                             "\"parseErrors\":8,\"errorActionSuccess\":9,\"errorActionFailure\":10,"
+                             "\"actions\":[{\"type\":\"live\",\"success\":3,\"failure\":1}]}],"
+                             "\"sources\":[{\"name\":\"mqtt\",\"received\":1,\"unmatched\":2,\"settled\":3,"
+                             "\"inFlight\":4,\"ruleNotFound\":5}],"
+                             "\"targets\":[{\"name\":\"bus\",\"type\":\"live\",\"state\":\"down\",\"reason\":\"a "
+                             "\\\"b\\\"\",\"waiting\":1,\"delivered\":2,"
+                             "\"rejected\":3,\"retried\":4,\"full\":5}]}");
     buf_reset(&b);
-    stats_snapshot_write(&(struct stats_snapshot){ 0 }, &b);
+    stats_snapshot_write(&(struct stats_snapshot) { 0 }, &b);
     assert_string_equal(b.p, "{\"rules\":[],\"sources\":[],\"targets\":[]}");
     buf_clear(&b);
 }
@@ -157,7 +175,7 @@ static void test_adds_up_at_every_sample(void **state)
     struct load loads[WORKERS];
     struct stats_snapshot s;
     for (size_t i = 0; i < WORKERS; i++) {
-        loads[i] = (struct load){ .table = t, .rule = stats_table_rule(t, "r"), .worker = i };
+        loads[i] = (struct load) { .table = t, .rule = stats_table_rule(t, "r"), .worker = i };
         assert_int_equal(pthread_create(&loads[i].thread, NULL, work, &loads[i]), 0);
     }
     for (uint64_t matched = 0; matched < WORKERS * RUNS;) {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What becomes of a message on its worker: each outcome of a rule with its counters, the error action, the dead letters. */
+/* What becomes of a message on its worker: each outcome of a rule with its counters, the error action, the dead
+ * letters. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
+#include <cmocka.h>
 #include <sched.h>
 
 #include "flow_fixture.h"
@@ -137,12 +138,13 @@ static void test_error_action(void **state)
     assert_int_equal(fixture_submit(x, &m), SINK_TAKEN);
     fixture_wait_settled(x, 1);
     fixture_assert_done(&live, "x/21|{\"t\":21}");
-    fixture_assert_done(&slow,
-                        "errors/b/dev-\xc3\xa4/21|{\"ruleName\":\"r\",\"topic\":\"a/b\","
-                        "\"cloudwatchTraceId\":\"15780b2e-0c2e-4716-9841-36619b444e9f\",\"clientId\":\"gw-7\",\"sourceIp\":\"192.0.2.10\","
-                        "\"base64OriginalPayload\":\"eyJ0IjoyMSwiaWQiOiLDpCJ9\",\"failures\":["
-                        "{\"failedAction\":\"DeadAction\",\"failedResource\":\"y/dev-\xc3\xa4\",\"errorMessage\":\"never\"},"
-                        "{\"failedAction\":\"DeadAction\",\"failedResource\":\"z/21\",\"errorMessage\":\"never\"}]}");
+    fixture_assert_done(
+        &slow, "errors/b/dev-\xc3\xa4/21|{\"ruleName\":\"r\",\"topic\":\"a/b\","
+               "\"cloudwatchTraceId\":\"15780b2e-0c2e-4716-9841-36619b444e9f\",\"clientId\":\"gw-7\",\"sourceIp\":"
+               "\"192.0.2.10\","
+               "\"base64OriginalPayload\":\"eyJ0IjoyMSwiaWQiOiLDpCJ9\",\"failures\":["
+               "{\"failedAction\":\"DeadAction\",\"failedResource\":\"y/dev-\xc3\xa4\",\"errorMessage\":\"never\"},"
+               "{\"failedAction\":\"DeadAction\",\"failedResource\":\"z/21\",\"errorMessage\":\"never\"}]}");
     fixture_assert_done(&letters, "");
     struct stats_rule r = fixture_rule(x, "r");
     assert_int_equal(r.state[RUN_DELIVERED], 1);
@@ -169,8 +171,9 @@ static void test_the_trace_id_is_what_the_rule_sees(void **state)
     free(document);
 }
 
-static const char dead_letter[] = "{\"time\":\"2026-01-01T00:00:00.123Z\",\"rule\":\"r\",\"topic\":\"a/b\",\"qos\":1,\"clientid\":\"gw-7\","
-                                  "\"payload_base64\":\"eyJ0IjoxfQ==\",\"failures\":[";
+static const char dead_letter[] =
+    "{\"time\":\"2026-01-01T00:00:00.123Z\",\"rule\":\"r\",\"topic\":\"a/b\",\"qos\":1,\"clientid\":\"gw-7\","
+    "\"payload_base64\":\"eyJ0IjoxfQ==\",\"failures\":[";
 
 static void assert_letter(const char *failures)
 {
@@ -182,7 +185,9 @@ static void assert_letter(const char *failures)
 static void test_without_an_error_action_it_is_a_dead_letter(void **state)
 {
     struct fixture *x = *state;
-    fixture_open(x, NULL, "{ ruleName: r, sql: \"SELECT * FROM 'a/+'\", actions: [ { dead: { to: x } }, { live: { to: y } } ] }");
+    fixture_open(
+        x, NULL,
+        "{ ruleName: r, sql: \"SELECT * FROM 'a/+'\", actions: [ { dead: { to: x } }, { live: { to: y } } ] }");
     script_say(&dead, NULL, SCRIPT_REJECT, SCRIPT_FOREVER, 0);
     fixture_send(x, "a/b", "{\"t\":1}");
     fixture_wait_settled(x, 1);
@@ -213,7 +218,8 @@ static void test_a_template_that_fails_rejects_its_delivery(void **state)
     struct flow_options options = fixture_options(x);
     options.limits.output_bytes = 300;
     fixture_open(x, &options,
-                 "{ ruleName: r, sql: \"SELECT 1 AS one FROM 'a/+'\", actions: [ { dead: { to: \"${p}${p}${p}\" } }, { live: { to: y } } ] }");
+                 "{ ruleName: r, sql: \"SELECT 1 AS one FROM 'a/+'\", actions: [ { dead: { to: \"${p}${p}${p}\" } }, { "
+                 "live: { to: y } } ] }");
     char payload[240];
     snprintf(payload, sizeof(payload), "{\"p\":\"%0200d\"}", 0);
     fixture_send(x, "a/b", payload);
@@ -249,7 +255,8 @@ static void test_actions_are_counted_by_type(void **state)
 {
     struct fixture *x = *state;
     fixture_open(x, NULL,
-                 "{ ruleName: r, sql: \"SELECT * FROM 'a/+'\", actions: [ { dead: { to: x } }, { live: { to: y } }, { live: { to: z } } ] }");
+                 "{ ruleName: r, sql: \"SELECT * FROM 'a/+'\", actions: [ { dead: { to: x } }, { live: { to: y } }, { "
+                 "live: { to: z } } ] }");
     script_say(&dead, NULL, SCRIPT_REJECT, SCRIPT_FOREVER, 0);
     fixture_send(x, "a/b", "{}");
     fixture_wait_settled(x, 1);
