@@ -6,7 +6,8 @@
 #include <jansson.h>
 #include <simdjson.h>
 
-namespace {
+namespace
+{
 
 size_t read_jansson(const char *text, size_t len, size_t count)
 {

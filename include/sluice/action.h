@@ -47,8 +47,8 @@ struct act_item {
     unsigned hops;                /* of the message: how often a rule republished it already */
     /* Results, set by send for each item it looked at */
     enum act_result result;
-    uint32_t wait_ms;              /* LATER: the target's own wish, 0: none */
-    char reason[ACT_REASON_MAX];   /* LATER and REJECTED: one sentence, NUL-terminated, no secrets */
+    uint32_t wait_ms;            /* LATER: the target's own wish, 0: none */
+    char reason[ACT_REASON_MAX]; /* LATER and REJECTED: one sentence, NUL-terminated, no secrets */
 };
 
 /* What the flow offers while a rule's action is opened. */
@@ -66,18 +66,24 @@ struct act_env {
     const char *client_name; /* "sluice", or the service's own name: application_name, client id prefix */
 };
 
-enum act_connection { ACT_CONNECTION_NONE, ACT_CONNECTION_REQUIRED, ACT_CONNECTION_DEFAULT /* named, else the first source's broker */ };
+enum act_connection {
+    ACT_CONNECTION_NONE,
+    ACT_CONNECTION_REQUIRED,
+    ACT_CONNECTION_DEFAULT /* named, else the first source's broker */
+};
 
 struct action_type {
     const char *name;          /* member name in a rule's `actions`: "republish" */
     const char *failed_action; /* in error documents: "RepublishAction" */
     const char *doc;           /* one line */
     enum act_connection connection;
-    const char *connection_kind; /* member name below a connection's name in sluice.yaml: "postgres", "mqtt"; NULL if NONE */
+    const char
+        *connection_kind; /* member name below a connection's name in sluice.yaml: "postgres", "mqtt"; NULL if NONE */
 
     const struct opt *target_options; /* for help and docs; read by target_open */
     size_t target_option_count;
-    const struct opt *options; /* of the action in a rule; has a row "connection" marked `ignored` if connection != NONE */
+    const struct opt
+        *options; /* of the action in a rule; has a row "connection" marked `ignored` if connection != NONE */
     size_t option_count;
 
     /* Check and keep a target's configuration (conf: map or NULL; borrowed until target_close). Makes no connection. NULL after adding to

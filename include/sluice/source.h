@@ -28,10 +28,11 @@ struct source_filter {
 
 /* One message as a source hands it over. All borrowed during the call; the flow copies. */
 struct source_message {
-    struct message message;  /* arrival_ms and seed are filled by the sink when 0 */
-    uint64_t token;          /* the source's own */
-    const uint32_t *filter_ids; /* MQTT 5: the Subscription Identifiers this copy carries: only rules of these filters see it */
-    size_t filter_id_count;     /* 0: all rules whose filter matches */
+    struct message message; /* arrival_ms and seed are filled by the sink when 0 */
+    uint64_t token;         /* the source's own */
+    const uint32_t
+        *filter_ids; /* MQTT 5: the Subscription Identifiers this copy carries: only rules of these filters see it */
+    size_t filter_id_count; /* 0: all rules whose filter matches */
 };
 
 enum sink_answer {
@@ -41,7 +42,8 @@ enum sink_answer {
 };
 
 struct source_sink {
-    enum sink_answer (*submit)(struct source_sink *sink, const struct source_message *m); /* Thread: the source's. Never blocks. */
+    enum sink_answer (*submit)(struct source_sink *sink,
+                               const struct source_message *m); /* Thread: the source's. Never blocks. */
     /* Wait until there may be room, the flow stops, or the time has passed. Thread: the source's. */
     void (*wait_room)(struct source_sink *sink, unsigned timeout_ms);
     /* The source has no more to give (replay at the end of its input). Thread: the source's. */
@@ -63,7 +65,8 @@ struct source_type {
     /* Warnings that depend on the rules' filters ("3.1.1: `a/#` and `a/+/c` overlap, subscribed as `a/#`"). May be NULL. */
     void (*check)(void *source, const struct source_filter *filters, size_t count, struct errs *errs);
     /* Start the source's thread. A broker that is down is no error: it is tried again. Filters are copied. Thread: control. */
-    int (*start)(void *source, struct source_sink *sink, const struct source_filter *filters, size_t count, struct err *e);
+    int (*start)(void *source, struct source_sink *sink, const struct source_filter *filters, size_t count,
+                 struct err *e);
     /* Subscribe to new filters, then drop the ones that are gone. Thread: control. May be NULL (replay). */
     int (*set_filters)(void *source, const struct source_filter *filters, size_t count, struct err *e);
     /* The message of this token is final. May come before submit has returned, and from inside submit (a message that no rule wants), so

@@ -34,7 +34,7 @@ static int read_text(struct reader *r, uint32_t node, const char *member, const 
     size_t n;
     if (json_at(r->doc, node)->kind != JSON_STRING)
         return wrong_type(r, member, "a string");
-    const char *s = json_string(r->doc, node, r->a, &n);
+    const char *s = json_text(r->doc, node, r->a, &n);
     *text = s ? arena_strndup(r->a, s, n) : NULL;
     if (!*text)
         return err_set(r->e, ERR_MEMORY, "out of memory");
@@ -104,7 +104,8 @@ static int m_version(struct reader *r, uint32_t node)
     size_t len;
     if (read_text(r, node, "version", &text, &len) < 0)
         return -1;
-    return sql_version_parse(text, len, &r->c->version) ? 0 : wrong_type(r, "version", "2015-10-08, 2016-03-23 or beta");
+    return sql_version_parse(text, len, &r->c->version) ? 0
+                                                        : wrong_type(r, "version", "2015-10-08, 2016-03-23 or beta");
 }
 static int m_topic(struct reader *r, uint32_t node)
 {
@@ -128,11 +129,14 @@ static int m_payload(struct reader *r, uint32_t node)
 }
 static int m_payload_text(struct reader *r, uint32_t node)
 {
-    return one_payload(r) < 0 ? -1 : read_text(r, node, "payload_text", &r->c->message.payload, &r->c->message.payload_len);
+    return one_payload(r) < 0 ? -1
+                              : read_text(r, node, "payload_text", &r->c->message.payload, &r->c->message.payload_len);
 }
 static int m_payload_base64(struct reader *r, uint32_t node)
 {
-    return one_payload(r) < 0 ? -1 : read_base64(r, node, "payload_base64", &r->c->message.payload, &r->c->message.payload_len);
+    return one_payload(r) < 0
+               ? -1
+               : read_base64(r, node, "payload_base64", &r->c->message.payload, &r->c->message.payload_len);
 }
 /* AWS's form: a string is the payload's text itself. */
 static int m_input_payload(struct reader *r, uint32_t node)
@@ -202,12 +206,14 @@ static int m_mqtt5(struct reader *r, uint32_t node)
         return wrong_type(r, "mqtt5", "an object");
     if ((k = json_member(d, node, "content_type", 12)) && read_text(r, k, "content_type", &m->content_type, NULL) < 0)
         return -1;
-    if ((k = json_member(d, node, "response_topic", 14)) && read_text(r, k, "response_topic", &m->response_topic, NULL) < 0)
+    if ((k = json_member(d, node, "response_topic", 14)) &&
+        read_text(r, k, "response_topic", &m->response_topic, NULL) < 0)
         return -1;
     if ((k = json_member(d, node, "correlation_data_base64", 23)) &&
         read_base64(r, k, "correlation_data_base64", &m->correlation_data, &m->correlation_len) < 0)
         return -1;
-    if ((k = json_member(d, node, "payload_format_indicator", 24)) && read_double(r, k, "payload_format_indicator", &format) < 0)
+    if ((k = json_member(d, node, "payload_format_indicator", 24)) &&
+        read_double(r, k, "payload_format_indicator", &format) < 0)
         return -1;
     m->payload_format = format < 0 ? PAYLOAD_FORMAT_ABSENT : format > 0 ? PAYLOAD_FORMAT_UTF8 : PAYLOAD_FORMAT_BYTES;
     if ((k = json_member(d, node, "user_properties", 15)))
@@ -218,7 +224,8 @@ static int m_mqtt5(struct reader *r, uint32_t node)
 static int m_mock(struct reader *r, uint32_t node)
 {
     (void)node;
-    return err_set(r->e, ERR_CONF_VALUE, "\"mock\" is not supported yet: no function of this version asks the outside world");
+    return err_set(r->e, ERR_CONF_VALUE,
+                   "\"mock\" is not supported yet: no function of this version asks the outside world");
 }
 
 static void expect(struct reader *r, enum case_expect kind)
@@ -353,7 +360,7 @@ static int read_member(struct reader *r, uint32_t key)
 {
     char name[64];
     size_t len;
-    const char *given = json_string(r->doc, key, r->a, &len);
+    const char *given = json_text(r->doc, key, r->a, &len);
     if (!given)
         return err_set(r->e, ERR_MEMORY, "out of memory");
     to_snake(given, len, name, sizeof name);
@@ -388,7 +395,7 @@ static int check_complete(struct reader *r, bool template_error)
 
 static void set_defaults(struct test_case *c, const struct case_defaults *defaults, const struct json_doc *doc)
 {
-    *c = (struct test_case){
+    *c = (struct test_case) {
         .sql = defaults->sql,
         .sql_len = defaults->sql_len,
         .version = defaults->sql ? defaults->version : SQL_2016_03_23,
@@ -403,8 +410,8 @@ static void set_defaults(struct test_case *c, const struct case_defaults *defaul
     };
 }
 
-int case_read(struct test_case *c, const struct json_doc *doc, const struct case_defaults *defaults, unsigned line, struct arena *a,
-              struct err *e)
+int case_read(struct test_case *c, const struct json_doc *doc, const struct case_defaults *defaults, unsigned line,
+              struct arena *a, struct err *e)
 {
     struct reader r = { .c = c, .doc = doc, .a = a, .e = e };
     set_defaults(c, defaults, doc);
@@ -416,6 +423,7 @@ int case_read(struct test_case *c, const struct json_doc *doc, const struct case
     for (uint32_t k = json_first(doc, 0); k != json_end(doc, 0); k = json_next(doc, 0, k))
         if (read_member(&r, k) < 0)
             return -1;
-    bool template_error = json_member(doc, 0, "expect_template_error", 21) || json_member(doc, 0, "expectTemplateError", 19);
+    bool template_error =
+        json_member(doc, 0, "expect_template_error", 21) || json_member(doc, 0, "expectTemplateError", 19);
     return check_complete(&r, template_error);
 }

@@ -52,7 +52,7 @@ struct case_defaults {
 
 /* Read one case from node 0 of doc. Everything lives in the arena or is borrowed from doc. Unknown members, wrong types and a wrong number of
  * expectations are errors. `line` names a case without id. */
-int case_read(struct test_case *c, const struct json_doc *doc, const struct case_defaults *defaults, unsigned line, struct arena *a,
-              struct err *e) MUST_CHECK;
+int case_read(struct test_case *c, const struct json_doc *doc, const struct case_defaults *defaults, unsigned line,
+              struct arena *a, struct err *e) MUST_CHECK;
 
 #endif

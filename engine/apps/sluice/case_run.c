@@ -11,7 +11,7 @@
 #include "engine/base/utf8.h"
 
 #define OUTPUT_MAX ((size_t)64 << 20)
-#define SEED 42 /* newuuid() and rand() of cases are the same in every run */
+#define SEED       42 /* newuuid() and rand() of cases are the same in every run */
 
 struct run {
     const struct test_case *c;
@@ -85,7 +85,7 @@ static bool compare_value(struct run *r)
     const struct test_case *c = r->c;
     struct err e = { 0 };
     const struct json_doc *actual = json_parse(&r->arena, r->out.p ? r->out.p : "", r->out.len, NULL, &e);
-    if (actual && json_equal(c->doc, c->value, actual, 0, c->tolerance))
+    if (actual && json_same(c->doc, c->value, actual, 0, c->tolerance))
         return true;
     struct buf expected;
     buf_init(&expected, OUTPUT_MAX);
@@ -122,17 +122,19 @@ static bool compare_member(struct run *r, const struct json_doc *actual, uint32_
 {
     const struct json_doc *d = r->c->doc;
     size_t name_len, pattern_len, len;
-    const char *name = json_string(d, key, &r->arena, &name_len);
-    const char *pattern = json_at(d, key + 1)->kind == JSON_STRING ? json_string(d, key + 1, &r->arena, &pattern_len) : NULL;
+    const char *name = json_text(d, key, &r->arena, &name_len);
+    const char *pattern =
+        json_at(d, key + 1)->kind == JSON_STRING ? json_text(d, key + 1, &r->arena, &pattern_len) : NULL;
     uint32_t value = name ? json_member(actual, 0, name, name_len) : 0;
     if (!pattern || !value) {
-        buf_printf(r->report, "  member \"%s\" %s\n", name ? name : "", value ? "has no pattern" : "is missing in the output");
+        buf_printf(r->report, "  member \"%s\" %s\n", name ? name : "",
+                   value ? "has no pattern" : "is missing in the output");
         return false;
     }
     struct buf text;
     buf_init(&text, OUTPUT_MAX);
     if (json_at(actual, value)->kind == JSON_STRING) {
-        const char *s = json_string(actual, value, &r->arena, &len);
+        const char *s = json_text(actual, value, &r->arena, &len);
         buf_put(&text, s ? s : "", s ? len : 0);
     } else {
         json_write(&text, actual, value, JSON_STYLE_AS_IS);

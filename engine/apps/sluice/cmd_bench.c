@@ -12,8 +12,8 @@
 #include "engine/apps/sluice/bench_readers.h"
 #include "engine/apps/sluice/evaluate.h"
 
-#define ROUNDS 9
-#define BATCH_NS 2000000 /* a batch of this length is timed at once */
+#define ROUNDS      9
+#define BATCH_NS    2000000 /* a batch of this length is timed at once */
 #define READERS_MAX 8
 #define PAYLOAD_MAX ((size_t)1 << 20)
 
@@ -24,17 +24,20 @@ struct shape {
 
 static void payload_telemetry(struct buf *b)
 {
-    buf_puts(b, "{\"device\":\"press-0017\",\"seq\":184467,\"temperature\":81.5,\"humidity\":40.25,\"ok\":true,\"line\":\"north-3\","
+    buf_puts(b, "{\"device\":\"press-0017\",\"seq\":184467,\"temperature\":81.5,\"humidity\":40.25,\"ok\":true,"
+                "\"line\":\"north-3\","
                 "\"ts\":1760000000000,\"rev\":\"a9f3\"}");
 }
 
 static void payload_shadow(struct buf *b)
 {
-    buf_puts(b, "{\"state\":{\"desired\":{\"mode\":\"auto\",\"setpoint\":21.5},\"reported\":{\"mode\":\"auto\",\"temp\":31.75,\"rssi\":-61,\"fw\":"
+    buf_puts(b, "{\"state\":{\"desired\":{\"mode\":\"auto\",\"setpoint\":21.5},\"reported\":{\"mode\":\"auto\","
+                "\"temp\":31.75,\"rssi\":-61,\"fw\":"
                 "\"2.14.7\",\"sensors\":{");
     for (int i = 0; i < 24; i++)
         buf_printf(b, "%s\"s%02d\":{\"v\":%d.%d,\"q\":\"good\"}", i ? "," : "", i, 20 + i, i);
-    buf_puts(b, "}}},\"metadata\":{\"reported\":{\"temp\":{\"timestamp\":1760000000}}},\"version\":8121,\"timestamp\":1760000003}");
+    buf_puts(b, "}}},\"metadata\":{\"reported\":{\"temp\":{\"timestamp\":1760000000}}},\"version\":8121,\"timestamp\":"
+                "1760000003}");
 }
 
 static void payload_events(struct buf *b)
@@ -42,23 +45,27 @@ static void payload_events(struct buf *b)
     static const char *const names[] = { "temperature", "humidity", "pressure", "vibration" };
     buf_puts(b, "{\"gateway\":\"gw-7\",\"e\":[");
     for (int i = 0; i < 160; i++)
-        buf_printf(b, "%s{\"n\":\"%s\",\"v\":%d.%02d,\"u\":\"Cel\",\"t\":%d}", i ? "," : "", names[i % 4], 20 + i % 60, i % 100, 1760000000 + i);
+        buf_printf(b, "%s{\"n\":\"%s\",\"v\":%d.%02d,\"u\":\"Cel\",\"t\":%d}", i ? "," : "", names[i % 4], 20 + i % 60,
+                   i % 100, 1760000000 + i);
     buf_puts(b, "]}");
 }
 
 static void payload_spaced(struct buf *b)
 {
-    buf_puts(b, "{\n  \"device\": \"press-0017\",\n  \"values\": { \"temperature\": 81.50, \"load\": 5.0, \"note\": \"caf\\u00e9 \\\"north\\\"\" },\n"
+    buf_puts(b, "{\n  \"device\": \"press-0017\",\n  \"values\": { \"temperature\": 81.50, \"load\": 5.0, \"note\": "
+                "\"caf\\u00e9 \\\"north\\\"\" },\n"
                 "  \"tags\": [ \"a\", \"b\", \"c\" ],\n  \"counts\": [ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 ]\n}");
 }
 
 static const struct shape shapes[] = {
     { "filter", "SELECT temperature, clientid() AS c FROM 'a/#' WHERE temperature > 20", payload_telemetry },
     { "enrich", "SELECT *, topic(2) AS site, timestamp() AS at, upper(line) AS area FROM 'a/#'", payload_telemetry },
-    { "nested", "SELECT state.reported.temp AS t, state.desired.setpoint - state.reported.temp AS error, version FROM 'a/#' "
-                "WHERE state.reported.mode = 'auto' AND state.reported.rssi > -90",
+    { "nested",
+      "SELECT state.reported.temp AS t, state.desired.setpoint - state.reported.temp AS error, version FROM 'a/#' "
+      "WHERE state.reported.mode = 'auto' AND state.reported.rssi > -90",
       payload_shadow },
-    { "array", "SELECT gateway, (SELECT v, t FROM e WHERE n = 'temperature' AND v > 70) AS hot FROM 'a/#'", payload_events },
+    { "array", "SELECT gateway, (SELECT v, t FROM e WHERE n = 'temperature' AND v > 70) AS hot FROM 'a/#'",
+      payload_events },
     { "rewrite", "SELECT * FROM 'a/#' WHERE values.temperature * 9 / 5 + 32 > 100", payload_spaced },
 };
 #define SHAPE_COUNT (sizeof shapes / sizeof shapes[0])
@@ -133,7 +140,8 @@ static double median(double *values)
 static void print_person(struct contest *c)
 {
     double ours = median(c->ns[0]);
-    printf("%-8s %6zu %6zu %10.0f %8.0f", c->shape->name, c->payload.len, c->out.len, 1e9 / ours, (double)c->payload.len * 1e3 / ours);
+    printf("%-8s %6zu %6zu %10.0f %8.0f", c->shape->name, c->payload.len, c->out.len, 1e9 / ours,
+           (double)c->payload.len * 1e3 / ours);
     for (size_t r = 1; r <= c->readers; r++)
         printf(" %11.2f", median(c->ns[r]) / ours);
     putchar('\n');
@@ -142,11 +150,13 @@ static void print_person(struct contest *c)
 static void print_json(struct contest *c)
 {
     double ours = median(c->ns[0]);
-    printf("{\"bench\":\"eval\",\"shape\":\"%s\",\"payload_bytes\":%zu,\"output_bytes\":%zu,\"ns_per_message\":%.1f,\"messages_per_s\":%.0f",
+    printf("{\"bench\":\"eval\",\"shape\":\"%s\",\"payload_bytes\":%zu,\"output_bytes\":%zu,\"ns_per_message\":%.1f,"
+           "\"messages_per_s\":%.0f",
            c->shape->name, c->payload.len, c->out.len, ours, 1e9 / ours);
     for (size_t r = 1; r <= c->readers; r++) {
         double theirs = median(c->ns[r]);
-        printf(",\"%s_ns\":%.1f,\"ratio_%s\":%.2f", bench_readers[r - 1].name, theirs, bench_readers[r - 1].name, theirs / ours);
+        printf(",\"%s_ns\":%.1f,\"ratio_%s\":%.2f", bench_readers[r - 1].name, theirs, bench_readers[r - 1].name,
+               theirs / ours);
     }
     printf(",\"rounds\":%d}\n", ROUNDS);
 }
@@ -154,14 +164,21 @@ static void print_json(struct contest *c)
 static int contest_open(struct contest *c, const struct shape *shape)
 {
     struct errs errs = { 0 };
-    *c = (struct contest){ .shape = shape };
+    *c = (struct contest) { .shape = shape };
     buf_init(&c->payload, PAYLOAD_MAX);
     buf_init(&c->out, PAYLOAD_MAX);
     shape->payload(&c->payload);
     buf_reserve(&c->payload, BENCH_PADDING);
     memset(c->payload.p + c->payload.len, 0, BENCH_PADDING);
-    c->message = (struct message){ .topic = "a/7", .topic_len = 3, .payload = c->payload.p, .payload_len = c->payload.len, .over_mqtt = true,
-                                   .payload_format = PAYLOAD_FORMAT_ABSENT, .client_id = "gateway-7", .arrival_ms = 1760000000000, .seed = 1 };
+    c->message = (struct message) { .topic = "a/7",
+                                    .topic_len = 3,
+                                    .payload = c->payload.p,
+                                    .payload_len = c->payload.len,
+                                    .over_mqtt = true,
+                                    .payload_format = PAYLOAD_FORMAT_ABSENT,
+                                    .client_id = "gateway-7",
+                                    .arrival_ms = 1760000000000,
+                                    .seed = 1 };
     while (c->readers < READERS_MAX && bench_readers[c->readers].name)
         c->readers++;
     int rc = evaluator_open(&c->ev, "<bench>", shape->sql, strlen(shape->sql), SQL_2016_03_23, &errs);
@@ -183,7 +200,8 @@ static int contest_run(struct contest *c, double seconds)
         for (size_t contender = 0; contender <= c->readers; contender++) {
             double ns = time_contender(c, contender, seconds * 1e9 / (ROUNDS + 1));
             if (ns < 0)
-                return fail("bench", "shape \"%s\": %s failed", c->shape->name, contender ? bench_readers[contender - 1].name : "the evaluation");
+                return fail("bench", "shape \"%s\": %s failed", c->shape->name,
+                            contender ? bench_readers[contender - 1].name : "the evaluation");
             if (round >= 0)
                 c->ns[contender][round] = ns;
         }

@@ -8,7 +8,7 @@
 
 #include "engine/apps/sluice/wire.h"
 
-#define CONF_NAME "sluice.yaml"
+#define CONF_NAME      "sluice.yaml"
 #define PATH_BYTES_MAX 4096
 
 /* sluice.yaml in the folder of `file` or one above it, appended to out; false if there is none. */
@@ -51,9 +51,11 @@ static int check(const char *conf, char *const *files, size_t count)
     size_t rules = s.ruleset ? s.ruleset->rule_count : 0;
     print_errs(&errs);
     if (rc == 0)
-        printf("%zu rule%s checked, no errors, %zu warning%s\n", rules, rules == 1 ? "" : "s", errs.warnings, errs.warnings == 1 ? "" : "s");
+        printf("%zu rule%s checked, no errors, %zu warning%s\n", rules, rules == 1 ? "" : "s", errs.warnings,
+               errs.warnings == 1 ? "" : "s");
     else
-        printf("%zu error%s, %zu warning%s\n", errs.errors, errs.errors == 1 ? "" : "s", errs.warnings, errs.warnings == 1 ? "" : "s");
+        printf("%zu error%s, %zu warning%s\n", errs.errors, errs.errors == 1 ? "" : "s", errs.warnings,
+               errs.warnings == 1 ? "" : "s");
     service_close(&s);
     errs_clear(&errs);
     return rc == 0 ? EXIT_OK : EXIT_FAILED;

@@ -42,7 +42,8 @@ static int set_topic(struct eval *eval, const char *topic)
     eval->message.topic_len = eval->topic.len;
     if (evaluator_matches_topic(&eval->ev, eval->rule_name, eval->topic.p, eval->topic.len))
         return 0;
-    fprintf(stderr, "sluice eval: topic \"%s\" does not match the FROM clause; no message can satisfy this rule\n", eval->topic.p);
+    fprintf(stderr, "sluice eval: topic \"%s\" does not match the FROM clause; no message can satisfy this rule\n",
+            eval->topic.p);
     return -1;
 }
 
@@ -90,7 +91,8 @@ static int eval_input(struct eval *eval)
 
 int cmd_eval(int argc, char **argv)
 {
-    struct eval eval = { .rule_name = "eval", .message = { .over_mqtt = true, .payload_format = PAYLOAD_FORMAT_ABSENT } };
+    struct eval eval = { .rule_name = "eval",
+                         .message = { .over_mqtt = true, .payload_format = PAYLOAD_FORMAT_ABSENT } };
     const char *topic = NULL, *version_name = "2016-03-23";
     const struct cmd_option options[] = {
         { "topic", 't', &topic, NULL },
@@ -110,7 +112,8 @@ int cmd_eval(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (!sql_version_parse(version_name, strlen(version_name), &version)) {
-        fprintf(stderr, "sluice eval: unknown SQL version \"%s\"; there are 2015-10-08, 2016-03-23 and beta\n", version_name);
+        fprintf(stderr, "sluice eval: unknown SQL version \"%s\"; there are 2015-10-08, 2016-03-23 and beta\n",
+                version_name);
         return EXIT_USAGE;
     }
     struct errs errs = { 0 };

@@ -122,11 +122,13 @@ static void report_remainder(struct runner *r, size_t left)
         return;
     for (size_t i = 0; i < s.rule_count; i++)
         if (s.rules[i].state[RUN_IN_FLIGHT])
-            log_event(LOG_LEVEL_WARN, (const char *[]){ "rule", s.rules[i].name, NULL }, "not final: %" PRIu64 " of %" PRIu64 " messages",
-                      s.rules[i].state[RUN_IN_FLIGHT], s.rules[i].matched);
+            log_event(LOG_LEVEL_WARN, (const char *[]) { "rule", s.rules[i].name, NULL },
+                      "not final: %" PRIu64 " of %" PRIu64 " messages", s.rules[i].state[RUN_IN_FLIGHT],
+                      s.rules[i].matched);
     for (size_t i = 0; i < s.target_count; i++)
         if (s.targets[i].waiting)
-            log_event(LOG_LEVEL_WARN, (const char *[]){ "target", s.targets[i].name, "reason", s.targets[i].reason, NULL },
+            log_event(LOG_LEVEL_WARN,
+                      (const char *[]) { "target", s.targets[i].name, "reason", s.targets[i].reason, NULL },
                       "not delivered: %" PRIu64 ", the target is %s", s.targets[i].waiting, s.targets[i].state);
     stats_snapshot_clear(&s);
 }
@@ -141,7 +143,8 @@ static int run_flow(struct runner *r)
     log_info("running %zu rule%s", r->service.ruleset->rule_count, r->service.ruleset->rule_count == 1 ? "" : "s");
     int sig = serve(r);
     if (sig != SIGUSR1)
-        log_info("%s: stopping, %" PRId64 " s for what is in flight", sig == SIGTERM ? "SIGTERM" : "SIGINT", r->service.conf->drain_ms / 1000);
+        log_info("%s: stopping, %" PRId64 " s for what is in flight", sig == SIGTERM ? "SIGTERM" : "SIGINT",
+                 r->service.conf->drain_ms / 1000);
     size_t left = drain(r, sig == SIGUSR1 ? NO_LIMIT : (uint64_t)r->service.conf->drain_ms);
     if (left)
         report_remainder(r, left);

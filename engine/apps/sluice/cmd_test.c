@@ -13,7 +13,7 @@
 #include "engine/apps/sluice/test_report.h"
 #include "engine/flow/rule_file.h"
 
-#define DETAILS_MAX ((size_t)16 << 20)
+#define DETAILS_MAX    ((size_t)16 << 20)
 #define CASE_ARENA_MAX ((size_t)512 << 20)
 
 struct tester {
@@ -32,7 +32,8 @@ static void fail_case(struct tester *t, const char *file, unsigned line, const c
 }
 
 /* Read and run the case that a JSON text holds. */
-static void run_text(struct tester *t, const char *file, unsigned line, const char *text, size_t len, const struct case_defaults *defaults)
+static void run_text(struct tester *t, const char *file, unsigned line, const char *text, size_t len,
+                     const struct case_defaults *defaults)
 {
     struct test_case c;
     struct err e = { 0 };
@@ -58,7 +59,7 @@ static void run_case_lines(struct tester *t, const char *file, const char *text,
         const char *end = memchr(text + i, '\n', len - i);
         size_t n = end ? (size_t)(end - text) - i : len - i;
         if (strspn(text + i, " \t\r") < n)
-            run_text(t, file, line, text + i, n, &(struct case_defaults){ 0 });
+            run_text(t, file, line, text + i, n, &(struct case_defaults) { 0 });
         i += n + 1;
     }
 }
@@ -124,7 +125,7 @@ static void run_file(struct tester *t, const char *file)
     else if (lines)
         run_case_lines(t, file, text, len);
     else if (is_aws_fixture(t, text, len))
-        run_text(t, file, 1, text, len, &(struct case_defaults){ 0 });
+        run_text(t, file, 1, text, len, &(struct case_defaults) { 0 });
     else
         run_rule_file(t, file);
     free(text);
@@ -132,7 +133,8 @@ static void run_file(struct tester *t, const char *file)
 
 static int is_test_file(const struct dirent *d)
 {
-    return ends_with(d->d_name, ".jsonl") || ends_with(d->d_name, ".json") || ends_with(d->d_name, ".yaml") || ends_with(d->d_name, ".yml");
+    return ends_with(d->d_name, ".jsonl") || ends_with(d->d_name, ".json") || ends_with(d->d_name, ".yaml") ||
+           ends_with(d->d_name, ".yml");
 }
 
 /* A file, or every test file of a folder in order of name. */

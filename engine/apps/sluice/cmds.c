@@ -21,7 +21,8 @@ void cmd_print_help(const struct cmd *cmd, FILE *out)
     fprintf(out, "usage: sluice %s %s\n\n%s.\n\n%s", cmd->name, cmd->usage, cmd->doc, cmd->details);
 }
 
-static const struct cmd_option *option_find(const struct cmd_option *options, size_t count, const char *word, const char **value)
+static const struct cmd_option *option_find(const struct cmd_option *options, size_t count, const char *word,
+                                            const char **value)
 {
     bool is_long = word[1] == '-';
     const char *name = word + (is_long ? 2 : 1);
@@ -57,7 +58,8 @@ static void hint_option(const struct cmd_option *options, size_t count, const ch
 }
 
 /* Take the option at argv[*i]; returns -1 after printing why not. */
-static int option_take(const char *command, const struct cmd_option *options, size_t count, int argc, char **argv, int *i)
+static int option_take(const char *command, const struct cmd_option *options, size_t count, int argc, char **argv,
+                       int *i)
 {
     const char *value;
     const struct cmd_option *o = option_find(options, count, argv[*i], &value);
@@ -135,8 +137,7 @@ int fail(const char *command, const char *fmt, ...)
 }
 
 const struct cmd cmds[] = {
-    { "bench", "[eval] [--json] [--seconds N] [--payloads DIR]",
-      "Measure the rule engine on this machine",
+    { "bench", "[eval] [--json] [--seconds N] [--payloads DIR]", "Measure the rule engine on this machine",
       "  eval            payload bytes in, output bytes out, one core, no input or output (the default)\n"
       "  --json          one JSON object a line instead of a table\n"
       "  --seconds N     time for each figure (default 1)\n"
@@ -164,24 +165,22 @@ const struct cmd cmds[] = {
       "\n"
       "Exit code: 0 all evaluated, 1 the statement is wrong or an evaluation was aborted, 2 wrong command line.\n"
       "\n"
-      "  $ echo '{\"temperature\":90}' | sluice eval \"SELECT temperature, topic(2) AS site FROM 'plant/+/t'\" --topic plant/7/t\n"
+      "  $ echo '{\"temperature\":90}' | sluice eval \"SELECT temperature, topic(2) AS site FROM 'plant/+/t'\" --topic "
+      "plant/7/t\n"
       "  {\"temperature\":90,\"site\":\"7\"}\n",
       cmd_eval },
-    { "explain", "SQL [--sql-version V]",
-      "Show what a statement compiles to: tree, path slots and bytecode",
-      "  --sql-version V  2015-10-08, 2016-03-23 (default) or beta\n",
-      cmd_explain },
-    { "run", "[-c sluice.yaml] [--table]",
-      "Run the service: sources, rules, actions",
+    { "explain", "SQL [--sql-version V]", "Show what a statement compiles to: tree, path slots and bytecode",
+      "  --sql-version V  2015-10-08, 2016-03-23 (default) or beta\n", cmd_explain },
+    { "run", "[-c sluice.yaml] [--table]", "Run the service: sources, rules, actions",
       "  -c, --config F  the service's configuration (default sluice.yaml)\n"
-      "  --table         show the rules' counters on standard output: refreshed on a terminal, once at the end otherwise\n"
+      "  --table         show the rules' counters on standard output: refreshed on a terminal, once at the end "
+      "otherwise\n"
       "\n"
       "SIGTERM and SIGINT stop reading, wait for what is in flight (drainTimeout) and say what remained.\n"
       "\n"
       "Exit code: 0 drained, 1 errors at start or messages remained, 2 wrong command line.\n",
       cmd_run },
-    { "test", "[--junit FILE] FILE | FOLDER...",
-      "Run the tests in rule files (tests:) and case files (.jsonl)",
+    { "test", "[--junit FILE] FILE | FOLDER...", "Run the tests in rule files (tests:) and case files (.jsonl)",
       "  --junit FILE  also write the results as JUnit XML\n"
       "\n"
       "Each failure is shown with expected and actual output and a caret below the first difference. The last line is\n"

@@ -15,9 +15,9 @@ enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct cmd {
     const char *name;
-    const char *usage;   /* after "sluice NAME " */
-    const char *doc;     /* one line */
-    const char *details; /* the rest of `sluice NAME --help` */
+    const char *usage;                 /* after "sluice NAME " */
+    const char *doc;                   /* one line */
+    const char *details;               /* the rest of `sluice NAME --help` */
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };
 

@@ -6,13 +6,14 @@
 
 #include "engine/base/topic.h"
 
-int evaluator_open(struct evaluator *ev, const char *name, const char *sql, size_t len, enum sql_version version, struct errs *errs)
+int evaluator_open(struct evaluator *ev, const char *name, const char *sql, size_t len, enum sql_version version,
+                   struct errs *errs)
 {
     ev->paths = sql_paths_new();
     ev->src = src_new(name, sql, len);
     ev->machine = sql_machine_new(NULL);
     if (!ev->paths || !ev->src || !ev->machine) {
-        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span){ 0 }, "out of memory");
+        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span) { 0 }, "out of memory");
         return -1;
     }
     ev->rule = sql_rule_compile(ev->src, version, ev->paths, errs);
@@ -25,7 +26,7 @@ void evaluator_close(struct evaluator *ev)
     sql_rule_free(ev->rule);
     src_unref(ev->src);
     sql_paths_unref(ev->paths);
-    *ev = (struct evaluator){ 0 };
+    *ev = (struct evaluator) { 0 };
 }
 
 bool evaluator_matches_topic(const struct evaluator *ev, const char *rule_name, const char *topic, size_t len)
@@ -38,8 +39,8 @@ bool evaluator_matches_topic(const struct evaluator *ev, const char *rule_name, 
     return filter && topic_filter_match(filter, filter_len, topic, len);
 }
 
-enum sql_outcome evaluator_run(struct evaluator *ev, const char *rule_name, const struct message *message, struct buf *out, bool *is_json,
-                               struct err *e)
+enum sql_outcome evaluator_run(struct evaluator *ev, const char *rule_name, const struct message *message,
+                               struct buf *out, bool *is_json, struct err *e)
 {
     const struct sql_env env = { .rule_name = rule_name };
     if (sql_machine_begin(ev->machine, ev->paths, message, e) < 0)

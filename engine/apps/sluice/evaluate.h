@@ -13,14 +13,15 @@ struct evaluator {
 };
 
 /* Compile; -1 after adding to errs (or memory is short). Close in either case. */
-int evaluator_open(struct evaluator *ev, const char *name, const char *sql, size_t len, enum sql_version version, struct errs *errs);
+int evaluator_open(struct evaluator *ev, const char *name, const char *sql, size_t len, enum sql_version version,
+                   struct errs *errs);
 void evaluator_close(struct evaluator *ev);
 
 /* Would the router give this topic to the rule? A Basic Ingest topic goes to the rule that it names, whatever its FROM. */
 bool evaluator_matches_topic(const struct evaluator *ev, const char *rule_name, const char *topic, size_t len);
 
 /* Begin on the message, run, and append the output if it matched. */
-enum sql_outcome evaluator_run(struct evaluator *ev, const char *rule_name, const struct message *message, struct buf *out, bool *is_json,
-                               struct err *e);
+enum sql_outcome evaluator_run(struct evaluator *ev, const char *rule_name, const struct message *message,
+                               struct buf *out, bool *is_json, struct err *e);
 
 #endif

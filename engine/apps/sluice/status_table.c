@@ -12,7 +12,7 @@
 
 void status_table_init(struct status_table *t)
 {
-    *t = (struct status_table){ .terminal = isatty(STDOUT_FILENO) == 1 };
+    *t = (struct status_table) { .terminal = isatty(STDOUT_FILENO) == 1 };
 }
 
 static void end_line(struct status_table *t)
@@ -24,8 +24,8 @@ static void end_line(struct status_table *t)
 static void print_rule(struct status_table *t, const struct stats_rule *r)
 {
     uint64_t failed = r->state[RUN_FAILED] + r->state[RUN_DEAD] + r->state[RUN_DROPPED];
-    printf("%-20s %9" PRIu64 " %9" PRIu64 " %10" PRIu64 " %9" PRIu64 " %10" PRIu64, r->name, r->matched, r->state[RUN_FILTERED],
-           r->state[RUN_DELIVERED], failed, r->state[RUN_IN_FLIGHT]);
+    printf("%-20s %9" PRIu64 " %9" PRIu64 " %10" PRIu64 " %9" PRIu64 " %10" PRIu64, r->name, r->matched,
+           r->state[RUN_FILTERED], r->state[RUN_DELIVERED], failed, r->state[RUN_IN_FLIGHT]);
     end_line(t);
 }
 
@@ -34,7 +34,8 @@ static void print_target(struct status_table *t, const struct stats_target *targ
 {
     if (target->waiting == 0 || target->reason[0] == '\0')
         return;
-    printf("%s %s is %s, %" PRIu64 " waiting: %.60s", target->type, target->name, target->state, target->waiting, target->reason);
+    printf("%s %s is %s, %" PRIu64 " waiting: %.60s", target->type, target->name, target->state, target->waiting,
+           target->reason);
     end_line(t);
 }
 

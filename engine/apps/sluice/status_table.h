@@ -9,7 +9,7 @@
 #include "engine/flow/stats.h"
 
 struct status_table {
-    bool terminal; /* standard output is one */
+    bool terminal;  /* standard output is one */
     unsigned lines; /* printed by the last call: the next one writes over them */
 };
 

@@ -9,7 +9,7 @@
 
 void test_report_init(struct test_report *r)
 {
-    *r = (struct test_report){ 0 };
+    *r = (struct test_report) { 0 };
     buf_init(&r->junit, JUNIT_MAX);
 }
 
@@ -53,7 +53,8 @@ void test_report_pass(struct test_report *r, const char *file, const char *id)
     buf_puts(&r->junit, "\"/>\n");
 }
 
-void test_report_fail(struct test_report *r, const char *file, unsigned line, const char *id, const char *why, const char *details)
+void test_report_fail(struct test_report *r, const char *file, unsigned line, const char *id, const char *why,
+                      const char *details)
 {
     r->failed++;
     printf("%s:%u: %s%s%s\n%s", file, line, id, why ? ": " : "", why ? why : "", details);
@@ -75,8 +76,8 @@ int test_report_write_junit(const struct test_report *r, const char *path)
     FILE *f = fopen(path, "w");
     if (!f)
         return -1;
-    fprintf(f, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"sluice\" tests=\"%u\" failures=\"%u\">\n", r->passed + r->failed,
-            r->failed);
+    fprintf(f, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"sluice\" tests=\"%u\" failures=\"%u\">\n",
+            r->passed + r->failed, r->failed);
     if (r->junit.len)
         fwrite(r->junit.p, 1, r->junit.len, f);
     fputs("</testsuite>\n", f);

@@ -33,14 +33,14 @@ static void open_source(struct service *s, const struct source_conf *conf, struc
     const struct source_type *type = source_type_find(conf, errs);
     void *handle = type ? type->open(conf->options, &s->source_env, errs) : NULL;
     if (handle)
-        s->sources[s->source_count++] = (struct flow_source){ type, handle, type->name, conf->ordering };
+        s->sources[s->source_count++] = (struct flow_source) { type, handle, type->name, conf->ordering };
 }
 
 static void open_sources(struct service *s, struct errs *errs)
 {
     s->sources = calloc(s->conf->source_count + 1, sizeof *s->sources);
     if (!s->sources) {
-        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span){ 0 }, "out of memory");
+        errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span) { 0 }, "out of memory");
         return;
     }
     for (size_t i = 0; i < s->conf->source_count; i++)
@@ -58,7 +58,7 @@ static const struct conf *default_mqtt(const struct service_conf *conf)
 
 void service_open(struct service *s, const char *path, struct errs *errs)
 {
-    *s = (struct service){
+    *s = (struct service) {
         .act_env = { .clock = &clock_system, .client_name = "sluice" },
         .source_env = { .clock = &clock_system },
     };
@@ -115,5 +115,5 @@ void service_close(struct service *s)
     ruleset_unref(s->ruleset);
     targets_clear(&s->targets);
     service_conf_free(s->conf);
-    *s = (struct service){ 0 };
+    *s = (struct service) { 0 };
 }
