@@ -13,3 +13,7 @@ if(SLUICE_SANITIZE)
         -fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     target_link_options(sluice_flags INTERFACE -fsanitize=${SLUICE_SANITIZE})
 endif()
+if(CMAKE_INTERPROCEDURAL_OPTIMIZATION AND CMAKE_C_COMPILER_ID STREQUAL GNU)
+    # Plain code beside the link-time form: the server is linked as a whole, the many test programs are not (tests/CMakeLists.txt).
+    target_compile_options(sluice_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:-ffat-lto-objects>)
+endif()

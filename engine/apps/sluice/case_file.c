@@ -56,8 +56,8 @@ static int read_json_text(struct reader *r, uint32_t node, const char **text, si
 
 static int read_base64(struct reader *r, uint32_t node, const char *member, const char **bytes, size_t *len)
 {
-    const char *text;
-    size_t n;
+    const char *text = NULL;
+    size_t n = 0;
     struct buf b;
     if (read_text(r, node, member, &text, &n) < 0)
         return -1;
@@ -100,8 +100,8 @@ static int m_sql(struct reader *r, uint32_t node)
 }
 static int m_version(struct reader *r, uint32_t node)
 {
-    const char *text;
-    size_t len;
+    const char *text = NULL;
+    size_t len = 0;
     if (read_text(r, node, "version", &text, &len) < 0)
         return -1;
     return sql_version_parse(text, len, &r->c->version) ? 0
@@ -158,7 +158,7 @@ static int m_sourceip(struct reader *r, uint32_t node)
 }
 static int m_via(struct reader *r, uint32_t node)
 {
-    const char *via;
+    const char *via = NULL;
     if (read_text(r, node, "via", &via, NULL) < 0)
         return -1;
     r->c->message.over_mqtt = strcmp(via, "mqtt") == 0;
@@ -166,7 +166,7 @@ static int m_via(struct reader *r, uint32_t node)
 }
 static int m_now(struct reader *r, uint32_t node)
 {
-    double now;
+    double now = 0;
     if (read_double(r, node, "now", &now) < 0)
         return -1;
     r->c->message.arrival_ms = (int64_t)now;
@@ -274,7 +274,7 @@ static int m_expect_no_match(struct reader *r, uint32_t node)
 }
 static int m_expect_error(struct reader *r, uint32_t node)
 {
-    const char *kind;
+    const char *kind = NULL;
     if (read_text(r, node, "expect_error", &kind, NULL) < 0)
         return -1;
     bool parse = strcmp(kind, "parse") == 0;

@@ -64,7 +64,7 @@ static size_t without_last_newline(const char *text, size_t len)
 static struct src *source_of(const char *folder, const char *name)
 {
     char path[1024];
-    size_t len;
+    size_t len = 0;
     snprintf(path, sizeof(path), "%s/%s", folder, name);
     char *text = read_file(path, &len);
     assert_non_null(text);
@@ -84,7 +84,7 @@ static enum sql_version version_of(const char *name)
 static void add_templates(struct sql_rule *rule, const char *folder, const char *sql_name, struct errs *errs)
 {
     char path[1024];
-    size_t len;
+    size_t len = 0;
     int stem = (int)(strlen(sql_name) - strlen(".sql"));
     snprintf(path, sizeof(path), "%s/%.*s.templates", folder, stem, sql_name);
     char *text = read_file(path, &len);
@@ -153,7 +153,7 @@ static void print_explanation(const char *folder, const char *name, struct buf *
 static bool agrees(const char *folder, const char *name, const struct buf *out)
 {
     char path[1024];
-    size_t len;
+    size_t len = 0;
     const char *dot = strrchr(name, '.');
     snprintf(path, sizeof(path), "%s/%.*s.txt", folder, (int)(dot - name), name);
     if (getenv("GOLDEN_UPDATE")) {
