@@ -25,8 +25,8 @@
 /* Hand over in order; those beyond what a list keeps are counted. */
 static void deliver(struct errs *from, struct errs *to)
 {
-    size_t errors = to->errors + from->errors, warnings = to->warnings + from->warnings;
     errs_sort(from);
+    size_t errors = to->errors + from->errors, warnings = to->warnings + from->warnings;
     for (size_t i = 0; i < from->count; i++)
         errs_take(to, &from->items[i]);
     to->errors = errors;

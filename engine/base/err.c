@@ -119,19 +119,6 @@ static void errs_count(struct errs *list, enum severity severity)
         list->warnings++;
 }
 
-/* Does an earlier item say the same of the same place? Two readers of one map (a source and the connection made from its
- * options) find the same mistake. */
-static bool errs_knows(const struct errs *list, const struct err *e)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        const struct err *other = &list->items[i];
-        if (other != e && other->at.src == e->at.src && other->at.off == e->at.off && other->at.len == e->at.len &&
-            other->severity == e->severity && strcmp(other->text, e->text) == 0)
-            return true;
-    }
-    return false;
-}
-
 struct err *errs_add(struct errs *list, enum severity severity, enum err_code code, struct span at, const char *fmt,
                      ...)
 {
@@ -146,12 +133,6 @@ struct err *errs_add(struct errs *list, enum severity severity, enum err_code co
     err_fill(e, code, at, fmt, ap);
     va_end(ap);
     e->severity = severity;
-    if (e != &scratch && at.src && errs_knows(list, e)) {
-        scratch = *e;
-        src_unref(at.src);
-        list->count--;
-        return &scratch;
-    }
     errs_count(list, severity);
     return e;
 }
@@ -201,6 +182,39 @@ static void make_keys(const struct errs *list, struct sort_key *keys, const stru
     }
 }
 
+static bool same_said(const struct err *a, const struct err *b)
+{
+    return a->at.src && a->at.src == b->at.src && a->at.off == b->at.off && a->at.len == b->at.len &&
+           a->severity == b->severity && strcmp(a->text, b->text) == 0;
+}
+
+/* Is the last of `count` sorted items said already, at the same place? */
+static bool is_repeat(const struct err *items, size_t count)
+{
+    const struct err *last = &items[count - 1];
+    for (size_t i = count - 1; i-- > 0 && items[i].at.src == last->at.src && items[i].at.off == last->at.off;) {
+        if (same_said(&items[i], last))
+            return true;
+    }
+    return false;
+}
+
+/* Two readers of one map (a source, and the connection made from its options) find the same mistake. */
+static void drop_repeats(struct errs *list)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        list->items[kept] = list->items[i];
+        if (!is_repeat(list->items, ++kept))
+            continue;
+        kept--;
+        list->errors -= list->items[i].severity == SEV_ERROR;
+        list->warnings -= list->items[i].severity == SEV_WARNING;
+        src_unref(list->items[i].at.src);
+    }
+    list->count = kept;
+}
+
 void errs_sort(struct errs *list)
 {
     if (list->count < 2)
@@ -217,6 +231,7 @@ void errs_sort(struct errs *list)
     free(list->items);
     list->items = sorted;
     sorted = NULL;
+    drop_repeats(list);
 out:
     free(sorted);
     free(texts);

@@ -69,11 +69,11 @@ struct errs {
     size_t errors, warnings; /* totals, also of those not kept */
 };
 
-/* Add one, unless the same was said of the same place; returns it for err_hint, never NULL (when memory is short, a
- * scratch item). */
+/* Add one; returns it for err_hint, never NULL (when memory is short, a scratch item). */
 struct err *errs_add(struct errs *list, enum severity severity, enum err_code code, struct span at, const char *fmt,
                      ...) PRINTF_LIKE(5, 6);
 void errs_take(struct errs *list, const struct err *e); /* add a copy of a single error, as it is */
+/* Put in order and drop repeats: two readers of one map find the same mistake. The totals no longer count those. */
 void errs_sort(struct errs *list);
 void errs_clear(struct errs *list);
 

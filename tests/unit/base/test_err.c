@@ -304,21 +304,32 @@ static void lists_count_and_keep_their_texts(void **state)
     errs_clear(&list);
 }
 
-static void lists_say_a_thing_once(void **state)
+static void sorting_drops_what_was_said_before(void **state)
 {
     (void)state;
-    struct src *src = src_new("f", "a b", 3);
+    struct src *src = text_of("f", "a b");
     struct errs list = { 0 };
-    errs_add(&list, SEV_ERROR, ERR_CONF_KEY, span_of(src, "b"), "unknown \"%s\"", "b");
-    err_hint(errs_add(&list, SEV_ERROR, ERR_CONF_KEY, span_of(src, "b"), "unknown \"%s\"", "b"), "Nobody sees this.");
-    assert_int_equal(list.count, 1);
-    assert_int_equal(list.errors, 1);
-    assert_string_equal(list.items[0].hint, "");
-    errs_add(&list, SEV_WARNING, ERR_CONF_KEY, span_of(src, "b"), "unknown \"b\"");
-    errs_add(&list, SEV_ERROR, ERR_CONF_KEY, span_of(src, "a"), "unknown \"b\"");
-    errs_add(&list, SEV_ERROR, ERR_CONF_KEY, span_of(src, "b"), "something else");
-    assert_int_equal(list.count, 4);
+    err_hint(errs_add(&list, SEV_ERROR, ERR_CONF_KEY, span_of(src, "b"), "unknown"), "Seen.");
+    errs_add(&list, SEV_ERROR, ERR_CONF_KEY, span_of(src, "b"), "other");
+    errs_add(&list, SEV_WARNING, ERR_CONF_KEY, span_of(src, "b"), "unknown");
+    errs_add(&list, SEV_ERROR, ERR_CONF_KEY, span_of(src, "a"), "unknown");
+    errs_add(&list, SEV_ERROR, ERR_CONF_KEY, span_of(src, "b"), "unknown");
+    errs_add(&list, SEV_WARNING, ERR_CONF_KEY, span_of(src, "b"), "unknown");
+    for (int i = 0; i < 2; i++) /* without a place nothing is known to be the same */
+        errs_add(&list, SEV_ERROR, ERR_IO, (struct span) { 0 }, "no place");
+    assert_int_equal(list.errors, 6); /* whoever compares the totals must see each */
+    errs_sort(&list);
+    static const char *const order[] = { "unknown", "unknown", "other", "unknown", "no place", "no place" };
+    assert_int_equal(list.count, 6);
+    for (size_t i = 0; i < list.count; i++)
+        assert_string_equal(list.items[i].text, order[i]);
+    assert_string_equal(list.items[1].hint, "Seen.");
+    assert_int_equal(list.items[3].severity, SEV_WARNING);
+    assert_int_equal(list.errors, 5);
+    assert_int_equal(list.warnings, 1);
+    assert_int_equal(src->refs, 5);
     errs_clear(&list);
+    assert_int_equal(src->refs, 1);
     src_unref(src);
 }
 
@@ -393,7 +404,7 @@ int main(void)
         cmocka_unit_test(inner_text_that_does_not_map_shows_itself),
         cmocka_unit_test(lists_count_and_keep_their_texts),
         cmocka_unit_test(lists_are_bounded),
-        cmocka_unit_test(lists_say_a_thing_once),
+        cmocka_unit_test(sorting_drops_what_was_said_before),
         cmocka_unit_test(lists_sort_by_text_and_place),
     };
     return cmocka_run_group_tests_name("err", tests, NULL, NULL);
