@@ -16,84 +16,23 @@
  *     lock.
  *   - paho says "TCP/TLS connect failure" whatever the reason: OpenSSL's is caught by a callback, the system's by
  *     mqtt_probe. */
-#include "engine/mqtt/mqtt_client.h"
+#include "engine/mqtt/mqtt_client_int.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <MQTTAsync.h>
-
-#include "engine/base/arena.h"
-#include "engine/base/buf.h"
 #include "engine/base/clock.h"
 #include "engine/mqtt/mqtt_probe.h"
 #include "engine/mqtt/mqtt_props.h"
 #include "sluice/source.h"
 
-#define WHY_MAX          200
-#define SLICE_MIN_MS     1u
-#define SLICE_MAX_MS     64u
-#define SUBSCRIBE_WINDOW 100u
-#define PROBE_MS         3000
-#define VIEW_FACTOR      8u /* our form of a message's properties, at most that many times the packet */
-#define PACKET_MAX       UINT64_C(268435460) /* bytes of any MQTT packet */
-#define BUFFERED_MAX     100000
-#define CODE_FAILED      0x80u /* reason codes from here on are refusals */
-
-enum {
-    CODE_PACKET_TOO_LARGE = 0x95,
-    CODE_RETAIN_NOT_SUPPORTED = 0x9A,
-    CODE_QOS_NOT_SUPPORTED = 0x9B,
-};
-
-enum link_state { LINK_NONE, LINK_CONNECTING, LINK_UP, LINK_DOWN };
-
-/* What CONNACK said. */
-struct broker {
-    bool session_present, takes_ids, takes_retain;
-    uint32_t receive_max, packet_max, qos_max;
-};
-
-/* A request on its way: what paho calls back with. */
-struct request {
-    struct mqtt_client *c;
-    struct mqtt_answer *answer;
-};
-
-struct mqtt_client {
-    const struct mqtt_conf *conf;
-    enum mqtt_role role;
-    char *client_id;
-    struct mqtt_handler handler;
-    MQTTAsync paho; /* of the present or last connection; written by the owner while no callback can come */
-
-    /* The owner's */
-    struct request *requests;
-    size_t request_room;
-    struct buf topic;
-    struct arena view; /* of paho's receive thread */
-
-    pthread_mutex_t lock; /* guards the rest */
-    pthread_cond_t changed;
-    enum link_state state;
-    bool interrupted;
-    size_t open, window; /* requests on their way, and how many may be */
-    uint64_t answers;    /* ever; shows progress */
-    bool lost;           /* a request of the running call will get no answer */
-    bool ended_by_broker;
-    int connect_code;
-    bool got_through; /* the failed connection was one, as far as TCP is concerned */
-    char why[WHY_MAX], tls_why[WHY_MAX];
-    struct broker broker;
-};
-
-static bool is_v5(const struct mqtt_client *c)
-{
-    return c->conf->version == MQTT_V5;
-}
+#define SLICE_MIN_MS 1u
+#define SLICE_MAX_MS 64u
+#define PROBE_MS     3000
+#define VIEW_FACTOR  8u /* our form of a message's properties, at most that many times the packet */
+#define BUFFERED_MAX 100000
 
 /* --- the library --- */
 
@@ -144,21 +83,9 @@ const char *mqtt_code_name(uint8_t code)
 
 /* --- waiting --- */
 
-typedef bool condition(const struct mqtt_client *c);
-
 static bool is_decided(const struct mqtt_client *c)
 {
     return c->state != LINK_CONNECTING;
-}
-
-static bool has_room(const struct mqtt_client *c)
-{
-    return c->open < c->window;
-}
-
-static bool is_settled(const struct mqtt_client *c)
-{
-    return c->open == 0;
 }
 
 static void wait_slice(struct mqtt_client *c, uint64_t ms)
@@ -177,7 +104,7 @@ static void wait_slice(struct mqtt_client *c, uint64_t ms)
 
 /* Wait until it holds. False: the connection is down, the client is interrupted, or no answer came for timeout_ms.
  * Locks: c->lock, given up while waiting. */
-static bool wait_for(struct mqtt_client *c, condition *holds, uint64_t timeout_ms)
+bool mqtt_client_wait(struct mqtt_client *c, mqtt_condition *holds, uint64_t timeout_ms)
 {
     uint64_t seen = c->answers, slice = SLICE_MIN_MS, now = clock_monotonic_ms(&clock_system), until = now + timeout_ms;
     while (!holds(c)) {
@@ -197,7 +124,7 @@ static bool wait_for(struct mqtt_client *c, condition *holds, uint64_t timeout_m
 
 /* --- callbacks: on paho's threads, with paho's lock held --- */
 
-static void link_up(struct mqtt_client *c, const struct broker *broker)
+static void link_up(struct mqtt_client *c, const struct mqtt_broker *broker)
 {
     pthread_mutex_lock(&c->lock);
     c->state = LINK_UP;
@@ -222,7 +149,7 @@ static void link_down(struct mqtt_client *c, const char *why)
 
 static void on_connected(void *ctx, MQTTAsync_successData *r)
 {
-    link_up(ctx, &(struct broker) {
+    link_up(ctx, &(struct mqtt_broker) {
                      .session_present = r && r->alt.connect.sessionPresent,
                      .takes_retain = true,
                      .receive_max = UINT16_MAX,
@@ -234,7 +161,7 @@ static void on_connected(void *ctx, MQTTAsync_successData *r)
 static void on_connected5(void *ctx, MQTTAsync_successData5 *r)
 {
     const MQTTProperties *p = &r->properties;
-    link_up(ctx, &(struct broker) {
+    link_up(ctx, &(struct mqtt_broker) {
                      .session_present = r->alt.connect.sessionPresent,
                      .takes_ids = mqtt_props_number(p, MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIERS_AVAILABLE, 1) != 0,
                      .takes_retain = mqtt_props_number(p, MQTTPROPERTY_CODE_RETAIN_AVAILABLE, 1) != 0,
@@ -278,7 +205,7 @@ static void on_connection_lost(void *ctx, char *cause)
 static void on_disconnect_packet(void *ctx, MQTTProperties *props, enum MQTTReasonCodes code)
 {
     struct mqtt_client *c = ctx;
-    char reason[WHY_MAX / 2];
+    char reason[MQTT_WHY_MAX / 2];
     mqtt_props_reason(props, reason, sizeof(reason));
     pthread_mutex_lock(&c->lock);
     snprintf(c->why, sizeof(c->why), "%s (0x%02X)%s%s", mqtt_code_name((uint8_t)code), (unsigned)code,
@@ -310,67 +237,6 @@ static int on_tls_error(const char *line, size_t len, void *ctx)
     return 1;
 }
 
-static void answer(struct request *r, uint8_t code, const char *reason)
-{
-    struct mqtt_client *c = r->c;
-    pthread_mutex_lock(&c->lock);
-    r->answer->outcome = code >= CODE_FAILED ? MQTT_REFUSED : MQTT_ACCEPTED;
-    r->answer->code = code;
-    if (code >= CODE_FAILED)
-        snprintf(r->answer->text, sizeof(r->answer->text), "%s (0x%02X)%s%s", mqtt_code_name(code), code,
-                 reason && reason[0] ? ": " : "", reason ? reason : "");
-    c->open--;
-    c->answers++;
-    pthread_cond_broadcast(&c->changed);
-    pthread_mutex_unlock(&c->lock);
-}
-
-/* The request got no answer and will get none. */
-static void give_up(struct request *r)
-{
-    pthread_mutex_lock(&r->c->lock);
-    r->c->open--;
-    r->c->lost = true;
-    pthread_cond_broadcast(&r->c->changed);
-    pthread_mutex_unlock(&r->c->lock);
-}
-
-static void on_subscribed(void *ctx, MQTTAsync_successData *r)
-{
-    answer(ctx, r ? (uint8_t)r->alt.qos : 0, NULL);
-}
-
-static void on_done(void *ctx, MQTTAsync_successData *r)
-{
-    (void)r;
-    answer(ctx, 0, NULL);
-}
-
-static void on_failed(void *ctx, MQTTAsync_failureData *r)
-{
-    if (r && r->code >= (int)CODE_FAILED)
-        answer(ctx, (uint8_t)r->code, NULL);
-    else
-        give_up(ctx);
-}
-
-static void on_done5(void *ctx, MQTTAsync_successData5 *r)
-{
-    answer(ctx, r ? (uint8_t)r->reasonCode : 0, NULL);
-}
-
-/* Only a failure without an error of paho's own is the broker's: with one, the reason code may not even be set. */
-static void on_failed5(void *ctx, MQTTAsync_failureData5 *r)
-{
-    if (!r || r->code != 0 || (unsigned)r->reasonCode < CODE_FAILED) {
-        give_up(ctx);
-        return;
-    }
-    char reason[MQTT_ANSWER_MAX / 2];
-    mqtt_props_reason(&r->properties, reason, sizeof(reason));
-    answer(ctx, (uint8_t)r->reasonCode, reason);
-}
-
 static bool hand_over(struct mqtt_client *c, const char *topic, size_t topic_len, const MQTTAsync_message *pm)
 {
     struct source_message m = {
@@ -387,7 +253,7 @@ static bool hand_over(struct mqtt_client *c, const char *topic, size_t topic_len
         },
     };
     arena_reset(&c->view);
-    if (is_v5(c) && mqtt_props_read(&pm->properties, &m, &c->view) < 0)
+    if (mqtt_client_is_v5(c) && mqtt_props_read(&pm->properties, &m, &c->view) < 0)
         return false;
     return c->handler.arrived(c->handler.ctx, &m);
 }
@@ -446,7 +312,7 @@ fail:
 }
 
 /* Close the connection if it stands, and let no further callback come. */
-static void drop(struct mqtt_client *c)
+void mqtt_client_drop(struct mqtt_client *c)
 {
     if (!c->paho)
         return;
@@ -461,7 +327,7 @@ void mqtt_client_free(struct mqtt_client *c)
 {
     if (!c)
         return;
-    drop(c);
+    mqtt_client_drop(c);
     library_leave();
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->changed);
@@ -474,14 +340,14 @@ void mqtt_client_free(struct mqtt_client *c)
 
 void mqtt_client_disconnect(struct mqtt_client *c)
 {
-    drop(c);
+    mqtt_client_drop(c);
 }
 
 void mqtt_client_hang_up(struct mqtt_client *c)
 {
     MQTTAsync_disconnectOptions o = MQTTAsync_disconnectOptions_initializer;
     o.context = c;
-    if (is_v5(c))
+    if (mqtt_client_is_v5(c))
         o.onSuccess5 = on_hung_up5;
     else
         o.onSuccess = on_hung_up;
@@ -496,10 +362,10 @@ void mqtt_client_interrupt(struct mqtt_client *c)
     pthread_mutex_unlock(&c->lock);
 }
 
-static struct broker broker_of(struct mqtt_client *c)
+struct mqtt_broker mqtt_client_broker(struct mqtt_client *c)
 {
     pthread_mutex_lock(&c->lock);
-    struct broker b = c->broker;
+    struct mqtt_broker b = c->broker;
     pthread_mutex_unlock(&c->lock);
     return b;
 }
@@ -522,12 +388,12 @@ bool mqtt_client_was_ended_by_broker(struct mqtt_client *c)
 
 bool mqtt_client_session_present(struct mqtt_client *c)
 {
-    return broker_of(c).session_present;
+    return mqtt_client_broker(c).session_present;
 }
 
 bool mqtt_client_takes_ids(struct mqtt_client *c)
 {
-    return broker_of(c).takes_ids;
+    return mqtt_client_broker(c).takes_ids;
 }
 
 void mqtt_client_why(struct mqtt_client *c, char *out, size_t size)
@@ -542,7 +408,7 @@ void mqtt_client_why(struct mqtt_client *c, char *out, size_t size)
 static int make_handle(struct mqtt_client *c, struct err *e)
 {
     MQTTAsync_createOptions o = MQTTAsync_createOptions_initializer;
-    o.MQTTVersion = is_v5(c) ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
+    o.MQTTVersion = mqtt_client_is_v5(c) ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
     o.maxBufferedMessages = BUFFERED_MAX;
     pthread_mutex_lock(&library.lock);
     int rc = MQTTAsync_createWithOptions(&c->paho, c->conf->address.uri, c->client_id, MQTTCLIENT_PERSISTENCE_NONE,
@@ -553,7 +419,7 @@ static int make_handle(struct mqtt_client *c, struct err *e)
         return err_set(e, ERR_MEMORY, "could not make an MQTT connection (%d)", rc);
     }
     MQTTAsync_setCallbacks(c->paho, c, on_connection_lost, on_arrived, NULL);
-    if (is_v5(c))
+    if (mqtt_client_is_v5(c))
         MQTTAsync_setDisconnected(c->paho, c, on_disconnect_packet);
     return 0;
 }
@@ -608,7 +474,7 @@ static int start_connecting(struct mqtt_client *c, struct err *e)
     MQTTProperties props = MQTTProperties_initializer;
     MQTTAsync_SSLOptions tls;
     int rc = MQTTASYNC_SUCCESS;
-    if (is_v5(c)) {
+    if (mqtt_client_is_v5(c)) {
         o = o5;
         rc = set_session5(c, &o, &props);
     } else {
@@ -660,7 +526,7 @@ static int report_refusal(const struct mqtt_client *c, int code, struct err *e)
     err_set(e, is_passing(code) ? ERR_UNREACHABLE : ERR_REFUSED, "broker %s refused the connection: %s", c->conf->url,
             refusal_name(code));
     if (code == 1 || code == MQTTREASONCODE_UNSUPPORTED_PROTOCOL_VERSION)
-        err_hint(e, "Try the option version: \"%s\".", is_v5(c) ? "3.1.1" : "5");
+        err_hint(e, "Try the option version: \"%s\".", mqtt_client_is_v5(c) ? "3.1.1" : "5");
     return -1;
 }
 
@@ -668,7 +534,7 @@ static int report_refusal(const struct mqtt_client *c, int code, struct err *e)
 static int report_no_answer(const struct mqtt_client *c, bool got_through, const char *tls_why, struct err *e)
 {
     const struct mqtt_conf *conf = c->conf;
-    char why[WHY_MAX];
+    char why[MQTT_WHY_MAX];
     if (tls_why[0]) {
         err_set(e, ERR_REFUSED, "no TLS connection to broker %s: %s", conf->url, tls_why);
         if (strstr(tls_why, "certificate verify failed"))
@@ -685,7 +551,7 @@ static int report_no_answer(const struct mqtt_client *c, bool got_through, const
     if (conf->address.tls)
         err_hint(e,
                  "It may want a client certificate (certFile), or its certificate is for another host (verifyHost).");
-    else if (is_v5(c))
+    else if (mqtt_client_is_v5(c))
         err_hint(e, "It may want TLS (mqtts://), or MQTT 3.1.1 (version).");
     return -1;
 }
@@ -695,7 +561,7 @@ static int report_connect_failure(struct mqtt_client *c, struct err *e)
     pthread_mutex_lock(&c->lock);
     bool interrupted = c->interrupted, timed_out = c->state == LINK_CONNECTING, got_through = c->got_through;
     int code = c->connect_code;
-    char tls_why[WHY_MAX];
+    char tls_why[MQTT_WHY_MAX];
     snprintf(tls_why, sizeof(tls_why), "%s", c->tls_why);
     pthread_mutex_unlock(&c->lock);
     if (interrupted)
@@ -710,7 +576,7 @@ static int report_connect_failure(struct mqtt_client *c, struct err *e)
 
 int mqtt_client_connect(struct mqtt_client *c, struct err *e)
 {
-    drop(c);
+    mqtt_client_drop(c);
     pthread_mutex_lock(&c->lock);
     c->state = LINK_CONNECTING;
     c->why[0] = c->tls_why[0] = '\0';
@@ -722,213 +588,11 @@ int mqtt_client_connect(struct mqtt_client *c, struct err *e)
     bool up = start_connecting(c, e) == 0;
     pthread_mutex_lock(&c->lock);
     if (up)
-        up = wait_for(c, is_decided, (uint64_t)c->conf->connect_timeout_ms) && c->state == LINK_UP;
+        up = mqtt_client_wait(c, is_decided, (uint64_t)c->conf->connect_timeout_ms) && c->state == LINK_UP;
     pthread_mutex_unlock(&c->lock);
     if (up)
         return 0;
     report_connect_failure(c, e);
-    drop(c);
+    mqtt_client_drop(c);
     return -1;
-}
-
-/* --- requests --- */
-
-/* Sends number i of the list. 0: sent, or answered already; -1: paho would not. */
-typedef int request_sender(struct mqtt_client *c, void *list, size_t i);
-
-static int reserve_requests(struct mqtt_client *c, size_t count, struct err *e)
-{
-    if (count <= c->request_room)
-        return 0;
-    struct request *grown = reallocarray(c->requests, count, sizeof(*grown));
-    if (!grown)
-        return err_set(e, ERR_MEMORY, "not enough memory for %zu requests", count);
-    c->requests = grown;
-    c->request_room = count;
-    return 0;
-}
-
-static struct request *open_request(struct mqtt_client *c, size_t i, struct mqtt_answer *a)
-{
-    c->requests[i] = (struct request) { .c = c, .answer = a };
-    pthread_mutex_lock(&c->lock);
-    c->open++;
-    pthread_mutex_unlock(&c->lock);
-    return &c->requests[i];
-}
-
-static int sent_or_not(struct request *r, int rc)
-{
-    if (rc == MQTTASYNC_SUCCESS)
-        return 0;
-    give_up(r);
-    return -1;
-}
-
-static MQTTAsync_responseOptions response_to(struct request *r, MQTTAsync_onSuccess *on_success)
-{
-    MQTTAsync_responseOptions o = MQTTAsync_responseOptions_initializer;
-    o.context = r;
-    if (is_v5(r->c)) {
-        o.onSuccess5 = on_done5;
-        o.onFailure5 = on_failed5;
-    } else {
-        o.onSuccess = on_success;
-        o.onFailure = on_failed;
-    }
-    return o;
-}
-
-static bool wait_room(struct mqtt_client *c, uint64_t timeout_ms)
-{
-    pthread_mutex_lock(&c->lock);
-    bool room = wait_for(c, has_room, timeout_ms) && !c->lost && c->state == LINK_UP && !c->interrupted;
-    pthread_mutex_unlock(&c->lock);
-    return room;
-}
-
-static int report_broken(struct mqtt_client *c, struct err *e)
-{
-    pthread_mutex_lock(&c->lock);
-    bool interrupted = c->interrupted, down = c->state != LINK_UP || c->lost;
-    char why[WHY_MAX];
-    snprintf(why, sizeof(why), "%s", c->why[0] ? c->why : "it was lost");
-    pthread_mutex_unlock(&c->lock);
-    if (interrupted)
-        return err_set(e, ERR_UNREACHABLE, "interrupted");
-    if (down)
-        return err_set(e, ERR_UNREACHABLE, "the connection to broker %s ended: %s", c->conf->url, why);
-    return err_set(e, ERR_UNREACHABLE, "broker %s acknowledged nothing for %lld ms", c->conf->url,
-                   (long long)c->conf->ack_timeout_ms);
-}
-
-/* Send all requests, at most `window` at a time, and wait for their answers. */
-static int run_requests(struct mqtt_client *c, request_sender *send, void *list, size_t count, size_t window,
-                        struct err *e)
-{
-    uint64_t timeout_ms = (uint64_t)c->conf->ack_timeout_ms;
-    if (!mqtt_client_is_connected(c))
-        return report_broken(c, e);
-    if (reserve_requests(c, count, e) < 0)
-        return -1;
-    pthread_mutex_lock(&c->lock);
-    c->open = 0;
-    c->lost = false;
-    c->window = window;
-    pthread_mutex_unlock(&c->lock);
-    bool ok = true;
-    for (size_t i = 0; i < count && ok; i++)
-        ok = wait_room(c, timeout_ms) && send(c, list, i) == 0;
-    pthread_mutex_lock(&c->lock);
-    ok = wait_for(c, is_settled, timeout_ms) && ok && !c->lost;
-    pthread_mutex_unlock(&c->lock);
-    if (ok)
-        return 0;
-    report_broken(c, e);
-    drop(c); /* callbacks point to the list */
-    return -1;
-}
-
-static int send_subscribe(struct mqtt_client *c, void *list, size_t i)
-{
-    struct mqtt_subscription *s = (struct mqtt_subscription *)list + i;
-    s->answer = (struct mqtt_answer) { 0 };
-    struct request *r = open_request(c, i, &s->answer);
-    MQTTAsync_responseOptions o = response_to(r, on_subscribed);
-    o.subscribeOptions.retainHandling = 1;
-    int rc = MQTTASYNC_SUCCESS;
-    if (is_v5(c) && s->id)
-        rc = mqtt_props_add_number(&o.properties, MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIER, s->id);
-    if (rc == MQTTASYNC_SUCCESS)
-        rc = MQTTAsync_subscribe(c->paho, s->filter, (int)c->conf->qos, &o);
-    MQTTProperties_free(&o.properties);
-    return sent_or_not(r, rc);
-}
-
-int mqtt_client_subscribe(struct mqtt_client *c, struct mqtt_subscription *list, size_t count, struct err *e)
-{
-    return run_requests(c, send_subscribe, list, count, SUBSCRIBE_WINDOW, e);
-}
-
-struct unsubscription {
-    const char *filter;
-    struct mqtt_answer answer;
-};
-
-static int send_unsubscribe(struct mqtt_client *c, void *list, size_t i)
-{
-    struct unsubscription *u = (struct unsubscription *)list + i;
-    struct request *r = open_request(c, i, &u->answer);
-    MQTTAsync_responseOptions o = response_to(r, on_done);
-    return sent_or_not(r, MQTTAsync_unsubscribe(c->paho, u->filter, &o));
-}
-
-int mqtt_client_unsubscribe(struct mqtt_client *c, const char *const *filters, size_t count, struct err *e)
-{
-    struct unsubscription *list = calloc(count ? count : 1, sizeof(*list));
-    if (!list)
-        return err_set(e, ERR_MEMORY, "not enough memory to unsubscribe");
-    for (size_t i = 0; i < count; i++)
-        list[i].filter = filters[i];
-    int rc = run_requests(c, send_unsubscribe, list, count, SUBSCRIBE_WINDOW, e);
-    free(list);
-    return rc;
-}
-
-/* --- publishing --- */
-
-/* What the broker announced that it does not take: it would end the connection, and everything else with it. */
-static uint8_t refused_beforehand(const struct broker *b, const struct mqtt_publication *p, uint64_t size)
-{
-    if (size > b->packet_max || size > PACKET_MAX)
-        return CODE_PACKET_TOO_LARGE;
-    if (p->retain && !b->takes_retain)
-        return CODE_RETAIN_NOT_SUPPORTED;
-    return p->qos > b->qos_max ? CODE_QOS_NOT_SUPPORTED : 0;
-}
-
-static int send_message(struct mqtt_client *c, struct request *r, const struct mqtt_publication *p,
-                        const MQTTProperties *props)
-{
-    buf_reset(&c->topic);
-    buf_put(&c->topic, p->topic.p, p->topic.len);
-    if (c->topic.failed)
-        return sent_or_not(r, MQTTASYNC_FAILURE);
-    MQTTAsync_message m = MQTTAsync_message_initializer;
-    m.payload = (void *)(uintptr_t)p->payload.p; /* copied by paho */
-    m.payloadlen = (int)p->payload.len;
-    m.qos = p->qos;
-    m.retained = p->retain;
-    m.properties = *props;
-    MQTTAsync_responseOptions o = response_to(r, on_done);
-    return sent_or_not(r, MQTTAsync_sendMessage(c->paho, c->topic.p, &m, &o));
-}
-
-static int send_publication(struct mqtt_client *c, void *list, size_t i)
-{
-    struct mqtt_publication *p = (struct mqtt_publication *)list + i;
-    struct broker b = broker_of(c);
-    MQTTProperties props = MQTTProperties_initializer;
-    struct request *r = open_request(c, i, &p->answer);
-    int rc = is_v5(c) ? mqtt_props_write(p, &props) : 0;
-    uint64_t size = mqtt_publish_size(p->topic.len, p->payload.len, p->qos, is_v5(c) ? props.length : -1);
-    uint8_t code = refused_beforehand(&b, p, size);
-    if (rc < 0)
-        give_up(r);
-    else if (code)
-        answer(r, code, NULL);
-    else
-        rc = send_message(c, r, p, &props);
-    MQTTProperties_free(&props);
-    return rc;
-}
-
-int mqtt_client_publish(struct mqtt_client *c, struct mqtt_publication *list, size_t count, struct err *e)
-{
-    for (size_t i = 0; i < count; i++)
-        list[i].answer = (struct mqtt_answer) { 0 };
-    size_t window = broker_of(c).receive_max;
-    if (window > (size_t)c->conf->in_flight)
-        window = (size_t)c->conf->in_flight;
-    return run_requests(c, send_publication, list, count, window, e);
 }

@@ -28,7 +28,7 @@ struct fixture_source {
     uint8_t settled[FIXTURE_TOKENS_MAX]; /* how often, by token */
     uint64_t order[FIXTURE_TOKENS_MAX];  /* tokens as they were settled */
     size_t settled_count, filter_count, closes;
-    bool stopped;
+    atomic_bool stopped;
 };
 
 /* Sent one by one ("dead"), so that its order is exact whatever it answers. target_open has no way to tell which type
@@ -113,7 +113,7 @@ static inline void source_settled(void *source, uint64_t token)
 
 static inline void source_stop(void *source)
 {
-    ((struct fixture_source *)source)->stopped = true;
+    atomic_store(&((struct fixture_source *)source)->stopped, true);
 }
 
 static inline void source_close(void *source)
@@ -280,6 +280,13 @@ static inline void fixture_assert_settled_once(struct fixture *x)
     assert_int_equal(fixture_settled(x), x->tokens);
     for (uint64_t i = 0; i < x->tokens; i++)
         assert_int_equal(x->source.settled[i], 1);
+    struct stats_snapshot s;
+    if (flow_read(x->flow, &s, NULL) < 0)
+        return; /* test_flow_memory.c */
+    assert_int_equal(s.sources[0].received, x->tokens);
+    assert_int_equal(s.sources[0].unmatched + s.sources[0].settled, x->tokens);
+    assert_int_equal(s.sources[0].in_flight, 0);
+    stats_snapshot_clear(&s);
 }
 
 static inline uint64_t fixture_outcomes(const struct stats_rule *r)

@@ -12,10 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/conf.h"
 #include "sluice/action.h"
 
 #define SCRIPT_LINES_MAX 8
+#define SCRIPT_TIMES_MAX 8
 #define SCRIPT_FOREVER   UINT32_MAX
 
 enum script_answer {
@@ -42,9 +44,11 @@ struct script_target {
     size_t permits;
     size_t holding; /* 1 while a send is blocked */
     size_t sends, opens, closes, broken;
-    bool fail_open;  /* lane_open gives NULL */
-    size_t *batches; /* sizes of the sends */
-    char **done;     /* "text0|body" of what was taken, in order */
+    bool fail_open;                   /* lane_open gives NULL */
+    size_t *batches;                  /* sizes of the sends */
+    const struct clock *clock;        /* NULL: times are not kept */
+    uint64_t times[SCRIPT_TIMES_MAX]; /* of the first sends */
+    char **done;                      /* "text0|body" of what was taken, in order */
     size_t done_count, cap;
     unsigned hops; /* of the last one */
 };
@@ -234,6 +238,8 @@ static inline int script_send(void *lane_, struct act_item *const *items, size_t
         abort(); /* a broken lane must not be used again */
     pthread_mutex_lock(&f->lock);
     f->batches = realloc(f->batches, (f->sends + 1) * sizeof(size_t));
+    if (f->clock && f->sends < SCRIPT_TIMES_MAX)
+        f->times[f->sends] = clock_monotonic_ms(f->clock);
     f->batches[f->sends++] = count;
     f->holding++;
     pthread_cond_broadcast(&f->changed);

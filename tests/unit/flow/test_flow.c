@@ -267,7 +267,7 @@ static void test_drain_waits_for_what_is_under_way(void **state)
     for (unsigned n = 0; n < 50; n++)
         send_number(x, n, n);
     assert_int_equal(flow_drain(x->flow, 600000), 0);
-    assert_true(x->source.stopped);
+    assert_true(atomic_load(&x->source.stopped));
     fixture_assert_settled_once(x);
     struct message m = { .topic = "fan/1", .topic_len = 5, .payload = "{}", .payload_len = 2 };
     assert_int_equal(fixture_submit(x, &m), SINK_CLOSED);
@@ -304,7 +304,19 @@ static void test_drain_reports_what_remained(void **state)
     assert_int_equal(fixture_rule(x, "r").state[RUN_IN_FLIGHT], 7); /* can still be read */
 }
 
-/* A delivery that the target has taken when the flow stops is settled, though nobody drained. */
+/* Let the target go on when the flow is on its way to its end. */
+static void *release_late(void *ctx)
+{
+    struct fixture *x = ctx;
+    while (!atomic_load(&x->source.stopped))
+        sched_yield();
+    for (int i = 0; i < 1000; i++)
+        sched_yield();
+    script_hold(&slow, false);
+    return NULL;
+}
+
+/* A delivery that the target takes while the flow stops is settled, though nobody drained. */
 static void test_stop_settles_what_was_delivered(void **state)
 {
     struct fixture *x = *state;
@@ -312,8 +324,10 @@ static void test_stop_settles_what_was_delivered(void **state)
     script_hold(&slow, true);
     send_number(x, 1, 1);
     script_wait(&slow, &slow.holding, 1);
-    script_hold(&slow, false);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, release_late, x), 0);
     flow_stop(x->flow);
+    pthread_join(thread, NULL);
     fixture_assert_settled_once(x);
 }
 

@@ -339,6 +339,33 @@ static void test_nothing_is_tried_while_the_lane_waits(void **state)
     assert_string_equal(x->script.done[0], "a");
 }
 
+/* The waits between tries grow, of a broken lane as of an item. */
+static void assert_growing_waits(struct fixture *x, enum script_answer answer)
+{
+    open_outbox(x, SIZE_MAX, false);
+    x->script.clock = &x->clock.clock;
+    script_say(&x->script, NULL, answer, 5, 0);
+    push(x, 1, "a");
+    assert_int_equal(outbox_start(x->outbox, NULL), 0);
+    while (script_get(&x->script, &x->script.sends) < 6) {
+        pass_time(x, 1);
+        sched_yield();
+    }
+    assert_home(x, &x->deliveries[0], ACT_DONE);
+    for (unsigned i = 0; i < 5; i++) /* half of 100, 200, 400, 800, 1000 */
+        assert_true(x->script.times[i + 1] - x->script.times[i] >= (i < 4 ? UINT64_C(50) << i : 500));
+}
+
+static void test_waits_of_a_broken_lane_grow(void **state)
+{
+    assert_growing_waits(*state, SCRIPT_BREAK);
+}
+
+static void test_waits_of_an_item_grow(void **state)
+{
+    assert_growing_waits(*state, SCRIPT_LATER);
+}
+
 static void test_a_refusal_is_told_apart(void **state)
 {
     struct fixture *x = *state;
@@ -467,6 +494,8 @@ int main(void)
         TEST(test_the_targets_wish_is_obeyed),
         TEST(test_a_broken_lane_keeps_everything_in_order),
         TEST(test_nothing_is_tried_while_the_lane_waits),
+        TEST(test_waits_of_a_broken_lane_grow),
+        TEST(test_waits_of_an_item_grow),
         TEST(test_a_refusal_is_told_apart),
         TEST(test_a_lane_that_does_not_open_is_tried_again),
         TEST(test_no_answer_is_later),

@@ -233,6 +233,33 @@ static void test_a_template_that_fails_rejects_its_delivery(void **state)
     assert_counts(x, "r", 1, RUN_DEAD, 1);
 }
 
+static void test_an_error_action_whose_template_fails_is_a_dead_letter(void **state)
+{
+    struct fixture *x = *state;
+    struct flow_options options = fixture_options(x);
+    options.limits.output_bytes = 300;
+    fixture_open(x, &options,
+                 "ruleName: r\n"
+                 "sql: SELECT 1 AS one FROM 'a/+'\n"
+                 "actions: [ { dead: { to: x } } ]\n"
+                 "errorAction: { slow: { to: \"${p}${p}${p}\" } }\n");
+    script_say(&dead, NULL, SCRIPT_REJECT, SCRIPT_FOREVER, 0);
+    char payload[240];
+    snprintf(payload, sizeof(payload), "{\"p\":\"%0200d\"}", 0);
+    fixture_send(x, "a/b", payload);
+    fixture_wait_settled(x, 1);
+    fixture_assert_done(&slow, "");
+    char *letter = script_done(&letters);
+    assert_non_null(strstr(letter,
+                           "{\"failedAction\":\"DeadAction\",\"failedResource\":\"x\",\"errorMessage\":\"never\"},"
+                           "{\"failedAction\":\"SlowAction\",\"failedResource\":\"\",\"errorMessage\":\""));
+    free(letter);
+    struct stats_rule r = fixture_rule(x, "r");
+    assert_int_equal(r.state[RUN_DEAD], 1);
+    assert_int_equal(r.error_action_failure, 1);
+    fixture_assert_settled_once(x);
+}
+
 /* The store of dead letters is full: it says "rejected" or "later", and both mean later. The message waits. */
 static void test_dead_letters_wait_for_their_store(void **state)
 {
@@ -286,6 +313,7 @@ int main(void)
         TEST(test_without_an_error_action_it_is_a_dead_letter),
         TEST(test_a_rejected_error_action_is_a_dead_letter),
         TEST(test_a_template_that_fails_rejects_its_delivery),
+        TEST(test_an_error_action_whose_template_fails_is_a_dead_letter),
         TEST(test_dead_letters_wait_for_their_store),
         TEST(test_actions_are_counted_by_type),
     };
