@@ -14,8 +14,8 @@ static uint64_t doubled(const struct retry *r, unsigned attempt)
 
 uint64_t retry_delay_ms(const struct retry *r, unsigned attempt, double random, uint32_t wish_ms)
 {
-    uint64_t full = doubled(r, attempt);
-    uint64_t delay = full - full / 2 + (uint64_t)((double)(full / 2) * random);
+    uint64_t full = doubled(r, attempt), half = full / 2;
+    uint64_t delay = full - half + (uint64_t)((double)half * random);
     if (delay == 0)
         delay = 1;
     uint64_t wish = wish_ms < RETRY_WISH_MAX_MS ? wish_ms : RETRY_WISH_MAX_MS;

@@ -130,7 +130,7 @@ void stats_table_free(struct stats_table *t)
 
 static struct rule_stats *rule_new(const struct stats_table *t, const char *name)
 {
-    struct rule_stats *r = calloc(1, sizeof(*r) + t->worker_count * sizeof(r->cells[0]));
+    struct rule_stats *r = calloc(1, sizeof(*r) + t->worker_count * sizeof(struct cell *));
     if (!r)
         return NULL;
     r->name = strdup(name);

@@ -11,9 +11,9 @@
  *   - After a broken connection paho may keep requests, and call back about them much later. So every connection
  *     gets a handle of its own, which is destroyed before a call that failed returns: no callback outlives what it
  *     points to.
- *   - Destroying the last handle of the process stops the threads, which races with others that connect. The bell is
- *     destroyed last, and library.lock keeps creation, connection and destruction apart. Callbacks never take that
- *     lock.
+ *   - Destroying the last handle of the process stops the threads; that takes a second, races with others that
+ *     connect, and loses the memory of a message that is still queued. So the bell is never destroyed, and
+ *     library.lock keeps creation, connection and destruction apart. Callbacks never take that lock.
  *   - paho says "TCP/TLS connect failure" whatever the reason: OpenSSL's is caught by a callback, the system's by
  *     mqtt_probe. */
 #include "engine/mqtt/mqtt_client_int.h"
@@ -38,7 +38,6 @@
 
 static struct {
     pthread_mutex_t lock;
-    size_t users;
     MQTTAsync bell;
 } library = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -52,22 +51,14 @@ static int make_bell(MQTTAsync *bell)
     return MQTTAsync_createWithOptions(bell, "tcp://127.0.0.1:1", "bell", MQTTCLIENT_PERSISTENCE_NONE, NULL, &o);
 }
 
-static int library_enter(struct err *e)
+static int library_begin(struct err *e)
 {
     pthread_mutex_lock(&library.lock);
-    int rc = library.users > 0 ? MQTTASYNC_SUCCESS : make_bell(&library.bell);
-    if (rc == MQTTASYNC_SUCCESS)
-        library.users++;
+    int rc = library.bell ? MQTTASYNC_SUCCESS : make_bell(&library.bell);
+    if (rc != MQTTASYNC_SUCCESS)
+        library.bell = NULL;
     pthread_mutex_unlock(&library.lock);
     return rc == MQTTASYNC_SUCCESS ? 0 : err_set(e, ERR_MEMORY, "could not start the MQTT library (%d)", rc);
-}
-
-static void library_leave(void)
-{
-    pthread_mutex_lock(&library.lock);
-    if (--library.users == 0)
-        MQTTAsync_destroy(&library.bell);
-    pthread_mutex_unlock(&library.lock);
 }
 
 static void ring(void)
@@ -293,7 +284,7 @@ struct mqtt_client *mqtt_client_new(const struct mqtt_conf *conf, enum mqtt_role
         err_set(e, ERR_MEMORY, "not enough memory for an MQTT connection");
         goto fail;
     }
-    if (library_enter(e) < 0) {
+    if (library_begin(e) < 0) {
         pthread_mutex_destroy(&c->lock);
         pthread_cond_destroy(&c->changed);
         goto fail;
@@ -328,7 +319,6 @@ void mqtt_client_free(struct mqtt_client *c)
     if (!c)
         return;
     mqtt_client_drop(c);
-    library_leave();
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->changed);
     arena_clear(&c->view);

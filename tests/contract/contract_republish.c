@@ -47,21 +47,15 @@ static void must(int rc, const struct err *e)
     abort();
 }
 
-static void begin(void)
+static void connect_subscriber(void)
 {
     const struct mqtt_handler handler = { .arrived = on_arrived };
     struct mqtt_subscription all = { .filter = "contract/#" };
     struct err e = { 0 };
-    seen.count = 0;
     seen.client = mqtt_client_new(&seen.conf, MQTT_SUBSCRIBER, "contract-subscriber", &handler, &e);
     must(seen.client ? 0 : -1, &e);
     must(mqtt_client_connect(seen.client, &e), &e);
     must(mqtt_client_subscribe(seen.client, &all, 1, &e), &e);
-}
-
-static void end(void)
-{
-    mqtt_client_free(seen.client);
 }
 
 static size_t read_back(int *numbers, size_t max)
@@ -70,7 +64,9 @@ static size_t read_back(int *numbers, size_t max)
         .topic = { "contract/good", 13 }, .payload = { "last", 4 }, .qos = 1, .format = PAYLOAD_FORMAT_ABSENT
     };
     struct err e = { 0 };
+    pthread_mutex_lock(&seen.lock);
     seen.last = false;
+    pthread_mutex_unlock(&seen.lock);
     must(mqtt_client_publish(seen.client, &last, 1, &e), &e);
     pthread_mutex_lock(&seen.lock);
     while (!seen.last)
@@ -79,6 +75,20 @@ static size_t read_back(int *numbers, size_t max)
     memcpy(numbers, seen.numbers, n * sizeof(*numbers));
     pthread_mutex_unlock(&seen.lock);
     return n;
+}
+
+/* Everything of the former test has arrived: its end has read it. */
+static void begin(void)
+{
+    pthread_mutex_lock(&seen.lock);
+    seen.count = 0;
+    pthread_mutex_unlock(&seen.lock);
+}
+
+static void end(void)
+{
+    int ignored;
+    read_back(&ignored, 1);
 }
 
 static const char *const bad_targets[] = {
@@ -144,7 +154,9 @@ int main(void)
         .end = end,
         .read_back = read_back,
     };
+    connect_subscriber();
     int failed = contract_run(&contract);
+    mqtt_client_free(seen.client);
     mqtt_conf_clear(&seen.conf);
     conf_free(conf);
     src_unref(src);

@@ -68,6 +68,22 @@ static void every_row_is_there_once(void **state)
     }
 }
 
+static void the_readme_shows_the_table(void **state)
+{
+    (void)state;
+    static char readme[50000];
+    struct buf help;
+    FILE *in = fopen("engine/mqtt/README.md", "r"); /* tests run in the source folder */
+    assert_non_null(in);
+    readme[fread(readme, 1, sizeof(readme) - 1, in)] = '\0';
+    fclose(in);
+    buf_init(&help, 100000);
+    opt_help(mqtt_options, MQTT_OPTION_COUNT, &help);
+    if (!strstr(readme, help.p))
+        fail_msg("engine/mqtt/README.md does not show the options, which are\n%s", help.p);
+    buf_clear(&help);
+}
+
 static void defaults(void **state)
 {
     (void)state;
@@ -239,6 +255,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(every_row_is_there_once, clean_up),
+        cmocka_unit_test(the_readme_shows_the_table),
         cmocka_unit_test_teardown(defaults, clean_up),
         cmocka_unit_test_teardown(good_urls, clean_up),
         cmocka_unit_test_teardown(bad_urls, clean_up),
