@@ -19,6 +19,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 
 PATIENCE = 60  # seconds: how long a condition may take before the test fails
 MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
@@ -223,10 +224,20 @@ class Mosquitto:
         self.log = Lines(self.process.stdout)
         self.log.wait_text(" running")
 
+    def _signal_until_gone(self, how):
+        """A SIGTERM right after "running" is lost: Mosquitto 2.0 sets its flag to run once more before its loop begins."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            self.process.send_signal(how)
+            try:
+                return self.process.wait(1)
+            except subprocess.TimeoutExpired:
+                if time.monotonic() > deadline:
+                    raise
+
     def _end(self, how):
         if self.process and self.process.poll() is None:
-            self.process.send_signal(how)
-            self.process.wait(PATIENCE)
+            self._signal_until_gone(how)
         if self.log:
             self.log.thread.join()
 
