@@ -174,14 +174,13 @@ static int put_correlation(const struct act_text *t, struct arena *a, struct mqt
 {
     struct buf b;
     buf_init(&b, TEXT_MAX);
-    int rc = -1;
-    if (t->len / 4 * 3 > TEXT_MAX + 2) {
-        err_set(e, ERR_TEMPLATE, "correlationData is longer than %d bytes", TEXT_MAX);
-    } else if (!base64_decode(&b, t->p, t->len)) {
-        err_set(e, ERR_TEMPLATE, "correlationData is not base64");
-    } else if (b.failed) {
-        err_set(e, ERR_TEMPLATE, "correlationData is longer than %d bytes", TEXT_MAX);
-    } else {
+    int rc = 0;
+    bool too_long = t->len / 4 * 3 > TEXT_MAX + 2; /* up to two of the bytes may be padding */
+    if (!too_long && !base64_decode(&b, t->p, t->len))
+        rc = err_set(e, ERR_TEMPLATE, "correlationData is not base64");
+    else if (too_long || b.failed)
+        rc = err_set(e, ERR_TEMPLATE, "correlationData is longer than %d bytes", TEXT_MAX);
+    if (rc == 0) {
         p->correlation = (struct mqtt_text) { .p = arena_strndup(a, b.p, b.len), .len = b.len };
         rc = p->correlation.p ? 0 : err_set(e, ERR_MEMORY, "not enough memory for correlationData");
     }

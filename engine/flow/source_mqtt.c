@@ -254,16 +254,22 @@ static int subscribe(struct mqtt_source *s, struct subscriptions *target, struct
 {
     struct source_filter *missing = calloc(target->count + 1, sizeof(*missing));
     struct mqtt_subscription *subs = calloc(target->count + 1, sizeof(*subs));
-    int rc = missing && subs ? 0 : err_set(e, ERR_MEMORY, "not enough memory to subscribe");
-    size_t count = rc == 0 ? subscriptions_missing(target, &s->held, missing) : 0;
+    int rc = -1;
+    if (!missing || !subs) {
+        err_set(e, ERR_MEMORY, "not enough memory to subscribe");
+        goto out;
+    }
+    size_t count = subscriptions_missing(target, &s->held, missing);
     for (size_t i = 0; i < count; i++)
         subs[i] = (struct mqtt_subscription) { .filter = missing[i].filter, .id = missing[i].id };
-    if (count)
-        rc = mqtt_client_subscribe(s->client, subs, count, e);
-    for (size_t i = 0; i < count && rc == 0; i++) {
+    if (mqtt_client_subscribe(s->client, subs, count, e) < 0)
+        goto out;
+    for (size_t i = 0; i < count; i++) {
         if (!is_granted(s, &subs[i]))
             forget(target, subs[i].filter);
     }
+    rc = 0;
+out:
     free(missing);
     free(subs);
     return rc;

@@ -139,11 +139,16 @@ static int parse_authority(struct mqtt_address *a, const char *s, size_t len, st
     size_t host_len = host_length(s, len);
     if (check_host(s, host_len, e) < 0)
         return -1;
-    if (host_len < len && (s[host_len] != ':' || parse_port(s + host_len + 1, len - host_len - 1, &a->port, e) < 0))
-        return err_set(e, ERR_CONF_VALUE, "the host of a broker's url must be followed by \":\" and a port");
+    if (host_len < len && (s[host_len] != ':' || parse_port(s + host_len + 1, len - host_len - 1, &a->port, e) < 0)) {
+        err_set(e, ERR_CONF_VALUE, "the host of a broker's url must be followed by \":\" and a port");
+        return -1;
+    }
     bool bracketed = s[0] == '[';
     a->host = strndup(s + bracketed, host_len - 2 * (size_t)bracketed);
-    return a->host ? 0 : err_set(e, ERR_MEMORY, "not enough memory");
+    if (a->host)
+        return 0;
+    err_set(e, ERR_MEMORY, "not enough memory");
+    return -1;
 }
 
 static int make_uri(struct mqtt_address *a, const char *paho, const char *path, struct err *e)

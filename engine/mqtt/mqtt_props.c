@@ -155,7 +155,7 @@ int mqtt_props_add_number(MQTTProperties *props, enum MQTTPropertyCodes id, uint
 /* paho's strings are not const, but it only copies them. */
 static MQTTLenString len_string(const char *p, size_t len)
 {
-    return (MQTTLenString) { .len = (int)len, .data = (char *)(uintptr_t)(p ? p : "") };
+    return (MQTTLenString) { .len = (int)len, .data = (char *)(p ? p : "") };
 }
 
 static int add_text(MQTTProperties *props, enum MQTTPropertyCodes id, struct mqtt_text text)

@@ -257,7 +257,7 @@ static int send_message(struct mqtt_client *c, struct mqtt_request *r, const str
     if (c->topic.failed)
         return sent_or_not(r, MQTTASYNC_FAILURE);
     MQTTAsync_message m = MQTTAsync_message_initializer;
-    m.payload = (void *)(uintptr_t)p->payload.p; /* copied by paho */
+    m.payload = (void *)p->payload.p; /* copied by paho */
     m.payloadlen = (int)p->payload.len;
     m.qos = p->qos;
     m.retained = p->retain;
