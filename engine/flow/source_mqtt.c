@@ -352,6 +352,7 @@ static int connect_and_subscribe(struct mqtt_source *s, struct err *e)
 static bool linger(struct mqtt_source *s)
 {
     uint64_t until = now_ms(s) + LINGER_MS;
+    log_event(LOG_LEVEL_DEBUG, FIELDS(s), "the inbox is full");
     while (goes_on(s) && !flag(s, &s->down) && now_ms(s) < until)
         step(s, until);
     pthread_mutex_lock(&s->lock);
@@ -366,7 +367,9 @@ static bool linger(struct mqtt_source *s)
 static int serve(struct mqtt_source *s, struct err *e)
 {
     while (goes_on(s) && !flag(s, &s->down)) {
-        if (flag(s, &s->overflowed) && linger(s)) {
+        if (flag(s, &s->overflowed)) {
+            if (!linger(s))
+                continue; /* it may have been woken for the end */
             mqtt_client_disconnect(s->client);
             return 0;
         }

@@ -418,6 +418,16 @@ class SourceTest(unittest.TestCase):
             self.assertEqual(driver.stop(), 0)
             self.assertEqual(len(driver.messages()), 100)
 
+    def test_stop_just_after_a_full_inbox(self):
+        with Mosquitto(LOSSLESS) as broker, source(broker, pendingMessages=10) as driver:
+            driver.subscribe("a/#")
+            driver.say("full")
+            broker.publish_lines("a/1", [str(i) for i in range(30)])
+            driver.log.wait_text("the inbox is full")
+            driver.say("room")
+            driver.messages(10)
+            self.assertEqual(driver.stop(), 0)
+
     def test_stop_with_a_full_sink_tells_what_is_lost(self):
         with Mosquitto(LOSSLESS + "log_type all") as broker, source(broker) as driver:
             driver.subscribe("a/#")
