@@ -2,7 +2,7 @@
 /* file: lines appended to files (NDJSON, if the outputs are JSON).
  *
  * All rules that write files share one lane, so one thread writes them all. It keeps up to FILE_OPEN_MAX files open.
- * Relative paths are relative to the working directory of the service.
+ * Relative paths are relative to the folder of sluice.yaml.
  *
  * Items of one file are written in order, and one that has to wait holds up those after it. */
 #include "actions/act_file_int.h"
@@ -17,6 +17,7 @@
 #include "actions/items.h"
 #include "engine/base/clock.h"
 #include "engine/base/opt.h"
+#include "engine/base/path.h"
 
 enum { SYNC_NEVER, SYNC_BATCH };
 
@@ -33,7 +34,7 @@ static const char *const sync_names[] = { "never", "batch", NULL };
 
 static const struct opt action_options[] = {
     { "path", OPT_TEMPLATE, offsetof(struct file_act, path), .required = true,
-      .help = "file to append to, relative to the service's working directory; may be a template" },
+      .help = "file to append to, relative to the folder of sluice.yaml; may be a template" },
     { "createFolders", OPT_BOOL, offsetof(struct file_act, policy.create_folders), .def = "true",
       .help = "create the folders of the path that are missing" },
     { "rotateSize", OPT_SIZE, offsetof(struct file_act, policy.rotate_size), .def = "0", .max = INT64_MAX,
@@ -181,7 +182,7 @@ static void file_target_close(void *target)
 }
 
 struct file_lane {
-    const struct clock *clock;
+    const struct act_env *env;
     struct item_groups groups;
     struct append_file files[FILE_OPEN_MAX];
     uint64_t uses;
@@ -191,7 +192,7 @@ static void *file_lane_open(void *target, struct err *e)
 {
     struct file_lane *l = calloc(1, sizeof(*l));
     if (l)
-        l->clock = ((struct file_target *)target)->env->clock;
+        l->env = ((struct file_target *)target)->env;
     else
         err_set(e, ERR_MEMORY, "not enough memory for a lane");
     return l;
@@ -229,7 +230,7 @@ static int get_file(struct file_lane *l, const char *path, const struct append_p
     struct append_file *f = find_slot(l, path);
     if (f->path && !append_is_current(f))
         append_close(f);
-    int rc = f->path ? 0 : append_open(f, path, p, l->clock);
+    int rc = f->path ? 0 : append_open(f, path, p, l->env->clock);
     f->used = ++l->uses;
     *file = f;
     return rc;
@@ -257,7 +258,7 @@ static void write_group(struct file_lane *l, struct item_group group, const char
     size_t done = 0;
     int rc = get_file(l, path, &a->policy, &f);
     if (rc == 0)
-        rc = append_items(f, &a->policy, l->clock, group.items, group.count, &done);
+        rc = append_items(f, &a->policy, l->env->clock, group.items, group.count, &done);
     for (size_t i = 0; i < done; i++)
         item_done(group.items[i]);
     if (rc != 0)
@@ -274,10 +275,15 @@ static void send_group(struct file_lane *l, struct item_group group)
             item_reject(group.items[i], "%s", e.text);
         return;
     }
-    char path[PATH_MAX];
-    memcpy(path, text->p, text->len);
-    path[text->len] = '\0';
-    write_group(l, group, path);
+    char name[PATH_MAX];
+    memcpy(name, text->p, text->len);
+    name[text->len] = '\0';
+    char *path = path_below(l->env->folder, name);
+    if (path)
+        write_group(l, group, path);
+    else
+        fail_items(a, group, name, ENOMEM);
+    free(path);
 }
 
 static bool same_file(const struct act_item *x, const struct act_item *y)

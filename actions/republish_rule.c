@@ -31,7 +31,7 @@ const struct opt republish_options[REPUBLISH_OPTION_COUNT] = {
     { "topic", OPT_TEMPLATE, FIELD(topic), .required = true,
       .help = "topic to publish to, may be a template; a leading \"$$\" stands for \"$\"" },
     { "qos", OPT_INT, FIELD(qos), .def = "0", .min = 0, .max = 1, .help = "QoS to publish with" },
-    { "roleArn", OPT_TEXT, 0, .ignored = true, .help = "role on AWS" },
+    { "roleArn", OPT_TEXT, 0, .ignored = true, .help = "role on AWS, ignored" },
     { "headers", OPT_CONF, FIELD(headers),
       .help = "MQTT 5 properties: payloadFormatIndicator, contentType, responseTopic, correlationData (base64), "
               "messageExpiry (seconds), "

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/path.h"
+
 #define SECRET_MAX      ((size_t)64 << 10) /* bytes of one file */
 #define FILLED_MAX      ((size_t)1 << 20)  /* bytes of one scalar after filling */
 #define SECRET_NAME_MAX 4096
@@ -33,11 +35,16 @@ static int fill_env(struct buf *out, const char *name, struct err *e)
     return 0;
 }
 
-static int fill_file(struct buf *out, const char *path, struct err *e)
+/* The path is relative to the folder of the file that names it. */
+static int fill_file(struct buf *out, const struct conf *c, const char *name, struct err *e)
 {
+    char *folder = path_folder(c->at.src->name), *path = folder ? path_below(folder, name) : NULL;
     struct buf content;
     buf_init(&content, SECRET_MAX + ((size_t)64 << 10));
-    int rc = conf_read_file(path, SECRET_MAX, &content, e);
+    int rc = path ? conf_read_file(path, SECRET_MAX, &content, e)
+                  : err_set(e, ERR_MEMORY, "not enough memory to read a file");
+    free(folder);
+    free(path);
     size_t len = content.len;
     if (rc == 0 && len > 0 && content.p[len - 1] == '\n')
         len -= len > 1 && content.p[len - 2] == '\r' ? 2 : 1;
@@ -50,7 +57,7 @@ static int fill_file(struct buf *out, const char *path, struct err *e)
 }
 
 /* Fill one mark of len bytes, braces included. */
-static int fill_mark(struct buf *out, const char *mark, size_t len, bool env, struct err *e)
+static int fill_mark(struct buf *out, const struct conf *c, const char *mark, size_t len, bool env, struct err *e)
 {
     size_t prefix = (env ? sizeof(env_mark) : sizeof(file_mark)) - 1, name_len = len - prefix - 1;
     char name[SECRET_NAME_MAX + 1];
@@ -61,7 +68,7 @@ static int fill_mark(struct buf *out, const char *mark, size_t len, bool env, st
         return err_set(e, ERR_CONF_VALUE, "this is not a usable %s", env ? "name of an environment variable" : "path");
     memcpy(name, mark + prefix, name_len);
     name[name_len] = '\0';
-    return env ? fill_env(out, name, e) : fill_file(out, name, e);
+    return env ? fill_env(out, name, e) : fill_file(out, c, name, e);
 }
 
 static const char *next_mark(const char *s, const char *end, bool *env)
@@ -85,7 +92,7 @@ static size_t fill_text(const struct conf *c, struct buf *out, struct errs *errs
         const char *close = memchr(mark, '}', (size_t)(end - mark));
         size_t len = (size_t)((close ? close + 1 : end) - mark);
         struct err e = { 0 };
-        int rc = close ? fill_mark(out, mark, len, env, &e)
+        int rc = close ? fill_mark(out, c, mark, len, env, &e)
                        : err_set(&e, ERR_CONF_VALUE, "the \"}\" that ends this substitution is missing");
         if (rc < 0) {
             e.at = place_of_mark(c, mark, len);

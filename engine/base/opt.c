@@ -10,10 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/path.h"
+
 /* One value on its way into a field. `conf` is NULL for defaults. */
 struct opt_value {
     const struct opt *opt;
     const struct conf *conf;
+    struct span at; /* of the value; of defaults, the place of the map */
     const char *text;
     size_t len;
     void *field;
@@ -161,6 +164,21 @@ static bool read_text(const struct opt_value *v, struct err *why)
     return true;
 }
 
+static bool read_path(const struct opt_value *v, struct err *why)
+{
+    char *path, *folder;
+    if (!read_text(v, why))
+        return false;
+    path = *(char **)v->field;
+    if (!v->at.src || !path[0] || strcmp(path, "-") == 0)
+        return true;
+    folder = path_folder(v->at.src->name);
+    *(char **)v->field = folder ? path_below(folder, path) : NULL;
+    free(folder);
+    free(path);
+    return *(char **)v->field || wrong(why, ERR_MEMORY, "could not be stored: not enough memory");
+}
+
 static bool read_bool(const struct opt_value *v, struct err *why)
 {
     bool yes = strcmp(v->text, "true") == 0;
@@ -211,10 +229,11 @@ static const struct {
     opt_reader *read;
     bool scalar, has_default;
 } kinds[] = {
-    [OPT_TEXT] = { "text", read_text, true, true },          [OPT_INT] = { "number", read_number, true, true },
-    [OPT_BOOL] = { "true|false", read_bool, true, true },    [OPT_DURATION] = { "duration", read_number, true, true },
-    [OPT_SIZE] = { "size", read_number, true, true },        [OPT_CHOICE] = { NULL, read_choice, true, true },
-    [OPT_TEMPLATE] = { "template", read_conf, true, false }, [OPT_CONF] = { "structure", read_conf, false, false },
+    [OPT_TEXT] = { "text", read_text, true, true },           [OPT_PATH] = { "path", read_path, true, true },
+    [OPT_INT] = { "number", read_number, true, true },        [OPT_BOOL] = { "true|false", read_bool, true, true },
+    [OPT_DURATION] = { "duration", read_number, true, true }, [OPT_SIZE] = { "size", read_number, true, true },
+    [OPT_CHOICE] = { NULL, read_choice, true, true },         [OPT_TEMPLATE] = { "template", read_conf, true, false },
+    [OPT_CONF] = { "structure", read_conf, false, false },
 };
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == OPT_TYPE_COUNT, "every option type has a row");
 
@@ -226,7 +245,7 @@ static void read_default(const struct opt *opt, void *field, struct span at, str
         return;
     assert(kinds[opt->type].has_default);
     struct err why = { 0 };
-    struct opt_value v = { .opt = opt, .text = opt->def, .len = strlen(opt->def), .field = field };
+    struct opt_value v = { .opt = opt, .at = at, .text = opt->def, .len = strlen(opt->def), .field = field };
     bool ok = kinds[opt->type].read(&v, &why);
     assert(ok || why.code == ERR_MEMORY); /* defaults are ours, so they are right */
     if (!ok)
@@ -241,7 +260,7 @@ static void read_given(const struct opt *opt, const struct conf *c, void *field,
         return;
     }
     struct err why = { 0 };
-    struct opt_value v = { .opt = opt, .conf = c, .text = c->text, .len = c->len, .field = field };
+    struct opt_value v = { .opt = opt, .conf = c, .at = c->at, .text = c->text, .len = c->len, .field = field };
     if (kinds[opt->type].read(&v, &why))
         return;
     struct err *e = errs_add(errs, SEV_ERROR, why.code, c->at, "\"%s\" %s", opt->name, why.text);
@@ -313,7 +332,8 @@ int opt_read(const struct opt *table, size_t count, const struct conf *map, cons
 void opt_free(const struct opt *table, size_t count, void *obj)
 {
     for (size_t i = 0; i < count; i++) {
-        if (table[i].type != OPT_TEXT || table[i].ignored)
+        bool owned = table[i].type == OPT_TEXT || table[i].type == OPT_PATH;
+        if (!owned || table[i].ignored)
             continue;
         char **field = (char **)((char *)obj + table[i].offset);
         free(*field);
@@ -339,9 +359,7 @@ static void print_notes(const struct opt *opt, struct buf *out)
     bool number = opt->type == OPT_INT || opt->type == OPT_DURATION || opt->type == OPT_SIZE;
     if (opt->required)
         buf_puts(out, "required");
-    else if (opt->ignored)
-        buf_puts(out, "accepted and ignored");
-    else if (opt->def)
+    else if (opt->def && !opt->ignored)
         buf_printf(out, "default %s", opt->def[0] ? opt->def : "\"\"");
     if (opt->ignored || !number || any_range(opt))
         return;

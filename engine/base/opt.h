@@ -15,6 +15,7 @@
 
 enum opt_type {
     OPT_TEXT,     /* char *: owned by the object, freed by opt_free */
+    OPT_PATH,     /* char *: likewise; a relative path is taken from the folder of the file that names it. "-" stays */
     OPT_INT,      /* int64_t, min..max */
     OPT_BOOL,     /* bool: true or false */
     OPT_DURATION, /* int64_t milliseconds: "250ms", "2s", "5m", "1h", "1d"; a bare number is seconds */
@@ -25,7 +26,7 @@ enum opt_type {
     OPT_TYPE_COUNT
 };
 
-struct opt {
+struct opt { // NOLINT(clang-analyzer-optin.performance.Padding): rows begin with name, type, offset
     const char *name;
     enum opt_type type;
     size_t offset;              /* of the field in the object */
@@ -33,7 +34,7 @@ struct opt {
     int64_t min, max;           /* of numbers; both 0: any that is not negative. A default need not lie between them */
     const char *const *choices; /* NULL-terminated */
     bool required;
-    bool ignored;     /* accepted for compatibility (roleArn) and not stored */
+    bool ignored;     /* accepted and not stored: for compatibility (roleArn), or read elsewhere (connection) */
     const char *help; /* one line */
 };
 
@@ -43,7 +44,7 @@ struct opt {
  * Returns 0 if nothing was wrong. */
 int opt_read(const struct opt *table, size_t count, const struct conf *map, const char *what, struct span at, void *obj,
              struct errs *errs) MUST_CHECK;
-/* Free what opt_read stored in obj (OPT_TEXT) and zero those fields. */
+/* Free what opt_read stored in obj (OPT_TEXT, OPT_PATH) and zero those fields. */
 void opt_free(const struct opt *table, size_t count, void *obj);
 /* Append one line per option: name, type, help, and in parentheses default and range. */
 void opt_help(const struct opt *table, size_t count, struct buf *out);

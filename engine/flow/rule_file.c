@@ -32,7 +32,7 @@ static const struct opt rule_options[] = {
     { "actions", OPT_CONF, offsetof(struct rule_fields, actions), .help = "list of at most 10 actions" },
     { "errorAction", OPT_CONF, offsetof(struct rule_fields, error_action), .help = "action for failed deliveries" },
     { "tests", OPT_CONF, offsetof(struct rule_fields, tests), .help = "cases for `sluice test`" },
-    { "createdAt", OPT_TEXT, 0, .ignored = true, .help = "printed by get-topic-rule" },
+    { "createdAt", OPT_TEXT, 0, .ignored = true, .help = "printed by get-topic-rule, ignored" },
 };
 #define RULE_OPTIONS (sizeof(rule_options) / sizeof(rule_options[0]))
 
@@ -43,14 +43,14 @@ struct wrapper_fields {
 };
 
 static const struct opt get_options[] = {
-    { "ruleArn", OPT_TEXT, 0, .ignored = true, .help = "ARN of the rule" },
+    { "ruleArn", OPT_TEXT, 0, .ignored = true, .help = "ARN of the rule, ignored" },
     { "rule", OPT_CONF, offsetof(struct wrapper_fields, rule), .required = true, .help = "the rule" },
 };
 
 static const struct opt create_options[] = {
     { "ruleName", OPT_TEXT, offsetof(struct wrapper_fields, name), .help = "name; absent: the file's" },
     { "topicRulePayload", OPT_CONF, offsetof(struct wrapper_fields, rule), .required = true, .help = "the rule" },
-    { "tags", OPT_TEXT, 0, .ignored = true, .help = "tags of the resource" },
+    { "tags", OPT_TEXT, 0, .ignored = true, .help = "tags of the resource, ignored" },
 };
 
 /* One file being read. */

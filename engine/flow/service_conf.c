@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 #include "engine/base/opt.h"
+#include "engine/base/path.h"
 
-/* What sluice.yaml says, before paths are resolved and lists are read. */
+/* What sluice.yaml says, before lists are read. */
 struct fields {
     struct service_conf c;
     const struct conf *sources, *connections /* read through root */, *rules, *retry, *outbox, *dead_letters, *log;
@@ -42,7 +43,7 @@ static const struct opt service_options[] = {
     { "outbox", OPT_CONF, offsetof(struct fields, outbox), .help = "bounds of each target's outbox" },
     { "deadLetters", OPT_CONF, offsetof(struct fields, dead_letters),
       .help = "where failed deliveries without error action go" },
-    { "statsFile", OPT_TEXT, offsetof(struct fields, c.stats_file),
+    { "statsFile", OPT_PATH, offsetof(struct fields, c.stats_file),
       .help = "file for counters as JSON, rewritten every second" },
     { "log", OPT_CONF, offsetof(struct fields, log), .help = "what is logged and how" },
 };
@@ -156,36 +157,6 @@ static void check_values(const struct fields *f, const struct conf *root, struct
     }
 }
 
-/* ---- paths ---- */
-
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    if (!slash)
-        return strdup(".");
-    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
-}
-
-/* A path as it is if absolute, or if the folder is the current one; else below the folder. Owned; NULL: memory. */
-static char *resolve(const char *folder, const char *path)
-{
-    if (path[0] == '/' || strcmp(folder, ".") == 0)
-        return strdup(path);
-    char *out;
-    bool slash = folder[strlen(folder) - 1] == '/';
-    return asprintf(&out, "%s%s%s", folder, slash ? "" : "/", path) < 0 ? NULL : out;
-}
-
-static int resolve_option(const char *folder, char **path)
-{
-    if (!*path)
-        return 0;
-    char *resolved = resolve(folder, *path);
-    free(*path);
-    *path = resolved;
-    return resolved ? 0 : -1;
-}
-
 /* ---- rules ---- */
 
 static bool check_rule_path(const struct conf *path, struct errs *errs)
@@ -203,7 +174,7 @@ static int take_rule_path(struct service_conf *c, const struct conf *path, struc
 {
     if (!check_rule_path(path, errs))
         return 0;
-    char *resolved = resolve(c->folder, path->text);
+    char *resolved = path_below(c->folder, path->text);
     if (!resolved)
         return no_memory(errs);
     for (size_t i = 0; i < c->rule_count; i++) {
@@ -394,15 +365,13 @@ static int read_all(struct fields *f, struct errs *errs)
     take_connections(&f->c, errs);
     if (take_sources(&f->c, f->sources, errs) < 0 || take_rules(&f->c, f->rules, errs) < 0)
         return -1;
-    if (resolve_option(f->c.folder, &f->c.dead_letters) < 0 || resolve_option(f->c.folder, &f->c.stats_file) < 0)
-        return no_memory(errs);
     return 0;
 }
 
 struct service_conf *service_conf_load(const char *path, struct errs *errs)
 {
     struct service_conf *c = calloc(1, sizeof(*c));
-    struct fields f = { .c = { .folder = folder_of(path) } };
+    struct fields f = { .c = { .folder = path_folder(path) } };
     int rc = c && f.c.folder ? 0 : no_memory(errs);
     if (rc == 0) {
         f.c.root = conf_load(path, errs);

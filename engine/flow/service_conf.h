@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sluice.yaml: the service's own configuration. Relative paths are resolved against the folder of the file.
+/* sluice.yaml: the service's own configuration. Relative paths start at the folder of the file, here and in rules.
  *
  *     sources:                       # at least one
  *       - mqtt: { url: mqtt://127.0.0.1:1883, ordering: topic }
@@ -47,7 +47,7 @@ struct service_conf {
     int64_t drain_ms;                   /* SIGTERM: wait at most this long */
     int64_t retry_min_ms, retry_max_ms; /* back-off */
     int64_t outbox_items;               /* bound of each outbox */
-    char *dead_letters;                 /* path of the dead-letter file, resolved */
+    char *dead_letters;                 /* path of the dead-letter file, as it is given: an action takes it */
     char *stats_file;                   /* counters as JSON, rewritten every second; NULL: none */
     int log_level;                      /* enum log_level */
     int log_form;                       /* enum log_form */

@@ -51,7 +51,7 @@ struct replay {
 };
 
 static const struct opt replay_options[] = {
-    { "path", OPT_TEXT, offsetof(struct replay, path), .required = true,
+    { "path", OPT_PATH, offsetof(struct replay, path), .required = true,
       .help = "file with one message a line as JSON; \"-\" is standard input" },
     { "loop", OPT_INT, offsetof(struct replay, loops), .def = "1", .min = 0, .max = INT64_MAX,
       .help = "how often to go through the file; 0 is without end" },

@@ -28,10 +28,10 @@ const struct opt mqtt_options[MQTT_OPTION_COUNT] = {
       .help = "client id of the subscriber, \"-republish\" is added for the publisher; unique at its broker" },
     { "userName", OPT_TEXT, FIELD(user_name), .help = "user name at the broker" },
     { "password", OPT_TEXT, FIELD(password), .help = "password at the broker" },
-    { "caFile", OPT_TEXT, FIELD(ca_file),
+    { "caFile", OPT_PATH, FIELD(ca_file),
       .help = "PEM file of the authorities that may sign the broker's certificate; absent: those of the system" },
-    { "certFile", OPT_TEXT, FIELD(cert_file), .help = "PEM file of the client certificate and its chain" },
-    { "keyFile", OPT_TEXT, FIELD(key_file), .help = "PEM file of the client's private key; absent: it is in certFile" },
+    { "certFile", OPT_PATH, FIELD(cert_file), .help = "PEM file of the client certificate and its chain" },
+    { "keyFile", OPT_PATH, FIELD(key_file), .help = "PEM file of the client's private key; absent: it is in certFile" },
     { "keyPassword", OPT_TEXT, FIELD(key_password), .help = "password of an encrypted private key" },
     { "verifyHost", OPT_BOOL, FIELD(verify_host), .def = "true",
       .help = "the broker's certificate must be for the host of the url" },
@@ -224,29 +224,9 @@ static void check_client_id(const struct mqtt_conf *c, const struct conf *map, s
         errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, at, "\"clientId\" is not valid UTF-8");
 }
 
-/* A path that is relative to the folder of the configuration file, made usable from the working directory. */
-static char *resolve_path(const char *path, const struct conf *map)
+static void check_file(const char *path, const char *name, const struct conf *map, struct errs *errs)
 {
-    const char *file = map->at.src ? map->at.src->name : "";
-    const char *slash = strrchr(file, '/');
-    char *joined = NULL;
-    if (path[0] == '/' || !slash)
-        return strdup(path);
-    return asprintf(&joined, "%.*s/%s", (int)(slash - file), file, path) < 0 ? NULL : joined;
-}
-
-static void check_file(char **path, const char *name, const struct conf *map, struct errs *errs)
-{
-    if (!*path)
-        return;
-    char *resolved = resolve_path(*path, map);
-    if (!resolved) {
-        errs_add(errs, SEV_ERROR, ERR_MEMORY, map->at, "not enough memory");
-        return;
-    }
-    free(*path);
-    *path = resolved;
-    if (access(resolved, R_OK) < 0)
+    if (path && access(path, R_OK) < 0)
         errs_add(errs, SEV_ERROR, ERR_IO, place_of(map, name), "\"%s\" could not be read: %s", name, strerror(errno));
 }
 
@@ -254,11 +234,11 @@ static void check_tls(struct mqtt_conf *c, const struct conf *map, struct errs *
 {
     const struct {
         const char *name;
-        char **path;
-    } files[] = { { "caFile", &c->ca_file }, { "certFile", &c->cert_file }, { "keyFile", &c->key_file } };
+        const char *path;
+    } files[] = { { "caFile", c->ca_file }, { "certFile", c->cert_file }, { "keyFile", c->key_file } };
     bool plain = c->address.uri && !c->address.tls;
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        if (*files[i].path && plain) {
+        if (files[i].path && plain) {
             struct err *e = errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, place_of(map, files[i].name),
                                      "\"%s\" is of no use without TLS", files[i].name);
             err_hint(e, "Use a url that begins with %s://.", c->address.websocket ? "wss" : "mqtts");

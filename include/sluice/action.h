@@ -64,6 +64,7 @@ struct act_host {
 struct act_env {
     const struct clock *clock;
     const char *client_name; /* "sluice", or the service's own name: application_name, client id prefix */
+    const char *folder;      /* what relative paths start from; NULL: the working directory */
 };
 
 enum act_connection {

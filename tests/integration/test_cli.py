@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import unittest
 
-from sluice_fixture import PATIENCE, ROOT, SLUICE
+from sluice_fixture import PATIENCE, ROOT, SLUICE, Service, read_ndjson
 
 GOLDEN = ROOT / "tests/golden/cli"
 
@@ -46,6 +46,20 @@ class CommandLine(unittest.TestCase):
                 if os.environ.get("GOLDEN_UPDATE"):
                     expected.write_text(actual, encoding="utf-8")
                 self.assertEqual(expected.read_text(encoding="utf-8"), actual)
+
+    def test_relative_paths_start_at_the_configuration(self):
+        """Wherever sluice runs: sources, rules, what rules write, dead letters and counters are beside sluice.yaml."""
+        rule = "ruleName: keep\nsql: SELECT * FROM 'a/#'\nactions:\n  - file: { path: 'out/${topic(2)}.ndjson' }\n"
+        lost = "ruleName: lost\nsql: SELECT * FROM 'a/#'\nactions:\n  - file: { path: '${topic(2)}/../x' }\n"
+        service = "sources:\n  - replay: { path: in.ndjson }\nrules: [rules/]\nstatsFile: stats.json\ndeadLetters: { path: dead.ndjson }\n"
+        messages = '{"topic":"a/1","payload":{"x":1}}\n'
+        with Service({"etc/sluice.yaml": service, "etc/rules/keep.yaml": rule, "etc/rules/lost.yaml": lost, "etc/in.ndjson": messages}) as s:
+            s.start("-c", "etc/sluice.yaml")
+            self.assertEqual(s.wait(), 0, "\n".join(s.log))
+            self.assertEqual(read_ndjson(s.path("etc/out/1.ndjson")), [{"x": 1}])
+            self.assertEqual([line["rule"] for line in read_ndjson(s.path("etc/dead.ndjson"))], ["lost"])
+            self.assertTrue(s.path("etc/stats.json").exists())
+            self.assertEqual([path.name for path in s.folder.iterdir()], ["etc"])
 
     def test_output_that_nobody_reads(self):
         """A reader that goes away must not look like success, nor hang."""

@@ -66,6 +66,7 @@ void service_open(struct service *s, const char *path, struct errs *errs)
     s->conf = path ? service_conf_load(path, errs) : NULL;
     if (!s->conf)
         return;
+    s->act_env.folder = s->conf->folder;
     int rc = targets_open(&s->targets, s->conf->connections, default_mqtt(s->conf), errs);
     open_sources(s, errs); /* also if a connection was wrong: its errors are as much worth knowing */
     (void)rc;

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -523,6 +524,27 @@ static void missing_secrets_are_errors_at_their_place(void **state)
                   "  4 | d: ${env:OPEN\n    |    ^^^^^^^^^^\n");
 }
 
+static void secret_files_are_beside_the_file_that_names_them(void **state)
+{
+    (void)state;
+    static const char yaml[] = "a: ${file:password}\n";
+    char folder[] = "/tmp/sluice-test-conf-XXXXXX", name[100], secret[100];
+    assert_non_null(mkdtemp(folder));
+    snprintf(name, sizeof(name), "%s/f.yaml", folder);
+    snprintf(secret, sizeof(secret), "%s/password", folder);
+    int fd = open(secret, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    assert_int_equal(write(fd, "hush", 4), 4);
+    close(fd);
+    struct src *src = src_new(name, yaml, strlen(yaml));
+    root = conf_parse(src, false, &errs);
+    src_unref(src);
+    assert_non_null(root);
+    assert_int_equal(conf_fill_secrets(root, &errs), 0);
+    assert_string_equal(conf_get(root, "a")->text, "hush");
+    unlink(secret);
+    rmdir(folder);
+}
+
 static void a_secret_file_is_bounded(void **state)
 {
     (void)state;
@@ -597,6 +619,7 @@ int main(void)
         TEST(fills_secrets),
         TEST(what_was_filled_in_is_not_read_again),
         TEST(missing_secrets_are_errors_at_their_place),
+        TEST(secret_files_are_beside_the_file_that_names_them),
         TEST(a_secret_file_is_bounded),
         TEST(loads_files),
     };

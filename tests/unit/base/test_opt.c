@@ -14,7 +14,7 @@
 #include "engine/base/opt.h"
 
 struct thing {
-    char *path, *name;
+    char *path, *name, *file;
     int64_t count, plain, wait_ms, size_bytes;
     bool on;
     int mode;
@@ -35,7 +35,8 @@ static const struct opt table[] = {
     { "mode", OPT_CHOICE, offsetof(struct thing, mode), .def = "replace", .choices = modes, .help = "what to do" },
     { "topic", OPT_TEMPLATE, offsetof(struct thing, topic), .help = "where to" },
     { "extra", OPT_CONF, offsetof(struct thing, extra), .help = "more" },
-    { "roleArn", OPT_TEXT, 0, .ignored = true, .help = "for AWS" },
+    { "file", OPT_PATH, offsetof(struct thing, file), .def = "data/out", .help = "file to read" },
+    { "roleArn", OPT_TEXT, 0, .ignored = true, .help = "for AWS, ignored" },
 };
 enum { ROWS = sizeof(table) / sizeof(table[0]) };
 
@@ -54,14 +55,19 @@ static int clean_up(void **state)
     return 0;
 }
 
-static int read_options(const char *yaml)
+static int read_options_of(const char *file, const char *yaml)
 {
     clean_up(NULL);
-    struct src *src = src_new("f.yaml", yaml, strlen(yaml));
+    struct src *src = src_new(file, yaml, strlen(yaml));
     root = conf_parse(src, false, &errs);
     src_unref(src);
     assert_non_null(root);
     return opt_read(table, ROWS, root, "file", root->at, &thing, &errs);
+}
+
+static int read_options(const char *yaml)
+{
+    return read_options_of("f.yaml", yaml);
 }
 
 static void assert_errors(const char *yaml, const char *expected)
@@ -120,6 +126,29 @@ static void null_counts_as_absent(void **state)
     assert_non_null(thing.extra);
     assert_int_equal(read_options("path: 'null'\n"), 0);
     assert_string_equal(thing.path, "null");
+}
+
+static void paths_start_at_the_folder_of_the_file(void **state)
+{
+    static const struct {
+        const char *file, *given, *path;
+    } cases[] = {
+        { "f.yaml", "file: x", "x" },
+        { "etc/f.yaml", "file: x", "etc/x" },
+        { "/etc/f.yaml", "file: ../x", "/etc/../x" },
+        { "etc/f.yaml", "file: /x", "/x" },
+        { "etc/f.yaml", "file: '-'", "-" },
+        { "etc/f.yaml", "file: ''", "" },
+        { "etc/f.yaml", "on: true", "etc/data/out" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char yaml[100];
+        snprintf(yaml, sizeof(yaml), "path: p\n%s\n", cases[i].given);
+        assert_int_equal(read_options_of(cases[i].file, yaml), 0);
+        assert_string_equal(thing.file, cases[i].path);
+        assert_string_equal(thing.path, "p");
+    }
 }
 
 static void durations_and_sizes(void **state)
@@ -259,7 +288,8 @@ static void help_is_made_from_the_rows(void **state)
                                "  mode     append|replace|skip  what to do (default replace)\n"
                                "  topic    template             where to\n"
                                "  extra    structure            more\n"
-                               "  roleArn  text                 for AWS (accepted and ignored)\n");
+                               "  file     path                 file to read (default data/out)\n"
+                               "  roleArn  text                 for AWS, ignored\n");
     buf_clear(&out);
 }
 
@@ -271,7 +301,7 @@ int main(void)
         TEST(fills_defaults),      TEST(reads_every_type),           TEST(null_counts_as_absent),
         TEST(durations_and_sizes), TEST(ranges_in_their_units),      TEST(reports_everything_that_is_wrong),
         TEST(texts_hold_no_nul),   TEST(options_that_are_no_map),    TEST(a_wrong_value_is_not_repeated),
-        TEST(no_options_at_all),   TEST(help_is_made_from_the_rows),
+        TEST(no_options_at_all),   TEST(help_is_made_from_the_rows), TEST(paths_start_at_the_folder_of_the_file),
     };
     return cmocka_run_group_tests_name("opt", tests, NULL, NULL);
 }

@@ -51,29 +51,13 @@ static char *failing_strndup(const char *s, size_t n)
     return allocation_fails() ? NULL : strndup(s, n);
 }
 
-static int failing_vasprintf(char **out, const char *fmt, va_list ap)
-{
-    return allocation_fails() ? -1 : vasprintf(out, fmt, ap);
-}
-
-static int failing_asprintf(char **out, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static int failing_asprintf(char **out, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    int n = failing_vasprintf(out, fmt, ap);
-    va_end(ap);
-    return n;
-}
-
 #undef strdup
 #undef strndup
-#define malloc   failing_malloc
-#define calloc   failing_calloc
-#define realloc  failing_realloc
-#define strdup   failing_strdup
-#define strndup  failing_strndup
-#define asprintf failing_asprintf
+#define malloc  failing_malloc
+#define calloc  failing_calloc
+#define realloc failing_realloc
+#define strdup  failing_strdup
+#define strndup failing_strndup
 
 #include "engine/flow/filters.c"
 #include "engine/flow/router.c"
