@@ -286,6 +286,8 @@ static int take_source(struct service_conf *c, const struct conf *entry, struct 
     int rc = common && s->options ? 0 : no_memory(errs);
     if (rc == 0 && opt_read(common_options, COUNT(common_options), common, kind->text, kind->at, s, errs) < 0)
         s->ordering = ORDERING_TOPIC; /* the error is counted by the caller */
+    const struct conf *ordering = common ? conf_get(common, "ordering") : NULL;
+    s->ordering_at = ordering ? ordering->at : kind->at;
     free(common);
     return rc;
 }

@@ -31,6 +31,7 @@ struct source_conf {
         *options;   /* its map without the members that are common to all kinds; owned, its members are root's */
     struct span at; /* of the kind */
     int ordering;   /* enum ordering; common to all kinds */
+    struct span ordering_at;
 };
 
 struct service_conf {

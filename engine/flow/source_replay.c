@@ -333,6 +333,7 @@ const struct source_type source_replay = {
     .doc = "messages from a file or standard input, one JSON object a line",
     .options = replay_options,
     .option_count = REPLAY_OPTION_COUNT,
+    .names_clients = true,
     .open = replay_open,
     .start = replay_start,
     .settled = replay_settled,

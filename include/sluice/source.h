@@ -59,6 +59,7 @@ struct source_type {
     const char *doc;
     const struct opt *options;
     size_t option_count;
+    bool names_clients; /* its messages carry the publisher's client id */
 
     /* Check and keep the configuration (conf: map, borrowed until close). NULL after adding to errs. Thread: main. */
     void *(*open)(const struct conf *conf, const struct source_env *env, struct errs *errs);

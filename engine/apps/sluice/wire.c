@@ -28,9 +28,20 @@ static const struct source_type *source_type_find(const struct source_conf *conf
     return NULL;
 }
 
+static void check_ordering(const struct source_conf *conf, const struct source_type *type, struct errs *errs)
+{
+    if (conf->ordering != ORDERING_CLIENT || type->names_clients)
+        return;
+    struct err *e = errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, conf->ordering_at,
+                             "messages of %s do not tell their client, so it cannot order them", type->name);
+    err_hint(e, "Use ordering: topic, or none.");
+}
+
 static void open_source(struct service *s, const struct source_conf *conf, struct errs *errs)
 {
     const struct source_type *type = source_type_find(conf, errs);
+    if (type)
+        check_ordering(conf, type, errs);
     void *handle = type ? type->open(conf->options, &s->source_env, errs) : NULL;
     if (handle)
         s->sources[s->source_count++] = (struct flow_source) { type, handle, type->name, conf->ordering };
