@@ -581,13 +581,12 @@ static int begin(struct pg_lane *l, struct pg_failure *f)
     return rc;
 }
 
-static void send_groups(struct pg_lane *l, struct act_item *const *items, size_t count)
+/* -1: there is no connection, and nobody's turn came. */
+static int send_groups(struct pg_lane *l, struct act_item *const *items, size_t count, struct err *e)
 {
     struct pg_failure f;
-    if (begin(l, &f) < 0) {
-        settle(items, count, &f);
-        return;
-    }
+    if (begin(l, &f) < 0)
+        return err_set(e, f.verdict == PG_MISCONFIGURED ? ERR_REFUSED : ERR_UNREACHABLE, "%s", f.text);
     for (size_t i = 0; i < l->groups.count; i++) {
         struct item_group group = l->groups.list[i];
         if (send_group(l, group, &f) == 0)
@@ -597,9 +596,10 @@ static void send_groups(struct pg_lane *l, struct act_item *const *items, size_t
             pg_link_close(l->link);
         if (!pg_link_is_open(l->link)) {
             settle(items, count, &f);
-            return;
+            break;
         }
     }
+    return 0;
 }
 
 static int pg_send(void *lane, struct act_item *const *items, size_t count, struct err *e)
@@ -610,9 +610,9 @@ static int pg_send(void *lane, struct act_item *const *items, size_t count, stru
         return 0;
     if (reserve_rows(l, count, e) < 0 || items_group(&l->groups, items, count, same_table, e) < 0)
         return -1;
-    send_groups(l, items, count);
+    int rc = send_groups(l, items, count, e);
     trim(l);
-    return 0;
+    return rc;
 }
 
 const struct action_type act_postgres = {

@@ -145,6 +145,20 @@ static void put_result(const struct act_item *item)
     buf_putc(&answer, ']');
 }
 
+/* As the flow does it: what has no result is later, and the lane is made anew. */
+static void break_lane(struct act_item *const *items, size_t count, const struct err *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (items[i]->result != ACT_PENDING)
+            continue;
+        items[i]->result = ACT_LATER;
+        snprintf(items[i]->reason, sizeof(items[i]->reason), "%s%.230s", e->code == ERR_REFUSED ? "refused: " : "",
+                 e->text);
+    }
+    target.type->lane_close(lane);
+    open_lane();
+}
+
 static void do_send(const struct json_doc *d, uint32_t list)
 {
     struct err e = { 0 };
@@ -154,6 +168,8 @@ static void do_send(const struct json_doc *d, uint32_t list)
         items[i++] = &make_item(d, k)->item;
     uint64_t start = clock_monotonic_ms(&clock_system);
     int rc = target.type->send(lane, items, count, &e);
+    if (rc < 0)
+        break_lane(items, count, &e);
     buf_printf(&answer, "{\"rc\":%d,\"ms\":%llu,\"error\":", rc,
                (unsigned long long)(clock_monotonic_ms(&clock_system) - start));
     json_write_string(&answer, e.text, strlen(e.text));

@@ -251,7 +251,7 @@ class Failures(Servers):
         self.pg.stop()
         for site in range(4):
             self.broker.publish_lines(f"plant/{site}/telemetry", [json.dumps({"seq": i, "t": i}) for i in range(100, 200)], qos=1)
-        service.wait_log("puts deliveries off")
+        service.wait_log("is down")
         self.pg.start()
         wait_until(lambda: self.count() >= 800, "all rows")
         self.assert_in_order()
@@ -312,7 +312,7 @@ class Failures(Servers):
         service.start()
         service.wait_log("subscribed to", count=2)
         self.broker.publish_lines("plant/1/telemetry", [json.dumps({"seq": i, "t": i}) for i in range(10)], qos=1)
-        service.wait_log("puts deliveries off")
+        service.wait_log("is down")
         self.assertEqual(service.stop(), 1)
         log = "\n".join(service.log)
         self.assertIn("10 messages remained", log)
