@@ -656,8 +656,12 @@ static void gen_statement(struct emitter *e, const struct ast_statement *st)
     e->next = mark;
     bool needs_json = e->needs_json;
     uint16_t result = query_result(e, q);
-    put_op(e, q->is_value ? q->items->expr->at : q->at, OP_RETURN, result, 0, 0);
-    if (q->is_value && q->items->expr->kind == AST_STAR) /* SELECT * passes on whatever came */
+    bool star = q->is_value && q->items->expr->kind == AST_STAR; /* SELECT * passes on whatever came */
+    struct span at = q->is_value ? q->items->expr->at : q->at;
+    if (q->is_value && !star && e->program->version == SQL_2015_10_08)
+        put_op(e, at, OP_SCALAR, result, 0, 0);
+    put_op(e, at, OP_RETURN, result, 0, 0);
+    if (star)
         e->needs_json = needs_json;
 }
 

@@ -113,6 +113,8 @@ static int report(const struct sql_vm *vm, enum sql_fault fault, struct span at,
         return err_set_at(e, ERR_LIMIT, at, "the evaluation takes more than %llu steps", (unsigned long long)vm->steps);
     if (fault == SQL_FAULT_TEXT)
         return err_set_at(e, ERR_LIMIT, at, "the template's text is longer than %zu bytes", vm->text_max);
+    if (fault == SQL_FAULT_SCALAR)
+        return err_set_at(e, ERR_SQL_VERSION, at, "SELECT VALUE gives an array or object only from version 2016-03-23");
     return err_set_at(e, ERR_LIMIT, at, "the evaluation needs more than %zu bytes of memory", vm->arena->max);
 }
 
@@ -256,6 +258,10 @@ enum sql_vm_end sql_vm_run(struct sql_vm *vm, const struct sql_program *program,
             if (r[i->a].kind == VAL_ARRAY)
                 next = base + i->b;
             continue;
+        case OP_SCALAR:
+            if (r[i->a].kind == VAL_ARRAY || r[i->a].kind == VAL_OBJECT)
+                vm->fault = SQL_FAULT_SCALAR;
+            break;
         case OP_WHERE:
             if (!is_true(vm, &r[i->a]) && !vm->arena->refused)
                 return SQL_VM_NO_MATCH;

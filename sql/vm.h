@@ -27,7 +27,7 @@ struct sql_slot {
 };
 enum sql_small { SQL_SMALL_UNKNOWN, SQL_SMALL_YES, SQL_SMALL_NO };
 
-enum sql_fault { SQL_FAULT_NONE, SQL_FAULT_STEPS, SQL_FAULT_TEXT, SQL_FAULT_MEMORY };
+enum sql_fault { SQL_FAULT_NONE, SQL_FAULT_STEPS, SQL_FAULT_TEXT, SQL_FAULT_SCALAR, SQL_FAULT_MEMORY };
 
 struct sql_vm {
     struct val *regs;         /* of every program up to SQL_MAX_REGISTERS, or as many as the program has */
