@@ -164,6 +164,7 @@ struct delivery *run_add(struct run_pool *p, struct run *run, enum delivery_role
     d->item.body_is_json = run->body_is_json;
     d->item.texts = d->texts;
     d->item.hops = run->msg->message.hops;
+    d->item.key = d->place.key;
     d->item.result = ACT_PENDING;
     d->item.reason[0] = '\0';
     if (run->last)

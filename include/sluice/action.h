@@ -45,6 +45,7 @@ struct act_item {
     bool body_is_json;            /* false: raw bytes of a payload that is not JSON */
     const struct act_text *texts; /* by the index that template_add gave */
     unsigned hops;                /* of the message: how often a rule republished it already */
+    uint64_t key;                 /* items of one key go to the target in the order of the array; 0: no order */
     /* Results, set by send for each item it looked at */
     enum act_result result;
     uint32_t wait_ms;            /* LATER: the target's own wish, 0: none */

@@ -64,6 +64,7 @@ static void test_what_a_delivery_starts_with(void **state)
     assert_int_equal(d->item.body_len, 4);
     assert_true(d->item.body_is_json);
     assert_int_equal(d->item.hops, 2);
+    assert_int_equal(d->item.key, 5);
     assert_int_equal(d->texts[1].len, 0);
     assert_string_equal(d->texts[1].p, "");
     run_close(&pool, run);
