@@ -19,45 +19,7 @@
 
 #include "fake_actions.h"
 
-static size_t allocations_left = SIZE_MAX;
-
-static bool allocation_fails(void)
-{
-    return allocations_left == 0 || --allocations_left == 0;
-}
-
-static void *failing_malloc(size_t n)
-{
-    return allocation_fails() ? NULL : malloc(n);
-}
-
-static void *failing_calloc(size_t count, size_t n)
-{
-    return allocation_fails() ? NULL : calloc(count, n);
-}
-
-static void *failing_realloc(void *p, size_t n)
-{
-    return allocation_fails() ? NULL : realloc(p, n);
-}
-
-static char *failing_strdup(const char *s)
-{
-    return allocation_fails() ? NULL : strdup(s);
-}
-
-static char *failing_strndup(const char *s, size_t n)
-{
-    return allocation_fails() ? NULL : strndup(s, n);
-}
-
-#undef strdup
-#undef strndup
-#define malloc  failing_malloc
-#define calloc  failing_calloc
-#define realloc failing_realloc
-#define strdup  failing_strdup
-#define strndup failing_strndup
+#include "tests/unit/failing_alloc.h"
 
 #include "engine/flow/filters.c"
 #include "engine/flow/router.c"

@@ -13,31 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t allocations_left;
-
-static bool allocation_fails(void)
-{
-    return allocations_left == 0 || --allocations_left == 0;
-}
-
-static void *failing_malloc(size_t n)
-{
-    return allocation_fails() ? NULL : malloc(n);
-}
-
-static void *failing_calloc(size_t count, size_t n)
-{
-    return allocation_fails() ? NULL : calloc(count, n);
-}
-
-static void *failing_realloc(void *p, size_t n)
-{
-    return allocation_fails() ? NULL : realloc(p, n);
-}
-
-#define malloc  failing_malloc
-#define calloc  failing_calloc
-#define realloc failing_realloc
+#include "tests/unit/failing_alloc.h"
 
 #include "engine/base/arena.c"
 #include "sql/compile.c"
