@@ -177,13 +177,17 @@ static void write_out(const char *p, size_t len)
     }
 }
 
+bool log_is_for_person(void)
+{
+    return settings.form == LOG_FORM_AUTO ? isatty(settings.fd) : settings.form == LOG_FORM_PERSON;
+}
+
 static void log_line(enum log_level level, const char *const *fields, const char *message)
 {
     struct buf line;
     buf_init(&line, LINE_MAX_SIZE);
-    bool person = settings.form == LOG_FORM_AUTO ? isatty(settings.fd) : settings.form == LOG_FORM_PERSON;
     void (*put_line)(struct buf *, enum log_level, const char *const *, const char *) =
-        person ? put_line_person : put_line_json;
+        log_is_for_person() ? put_line_person : put_line_json;
     put_line(&line, level, fields, message);
     if (line.failed && fields) { /* too many or too long fields: the message still counts */
         buf_reset(&line);
@@ -212,18 +216,23 @@ void log_err(enum log_level level, const char *const *fields, const struct err *
 {
     if (!log_is_on(level))
         return;
-    const char *all[2 * FIELDS_MAX + 7];
+    const char *all[2 * FIELDS_MAX + 9];
     size_t n = 0;
     for (; fields && fields[n] && n < (size_t)2 * FIELDS_MAX; n += 2) {
         all[n] = fields[n];
         all[n + 1] = fields[n + 1];
     }
-    struct buf place;
+    struct buf place, shown;
     buf_init(&place, VALUE_MAX);
+    buf_init(&shown, VALUE_MAX);
+    if (e->at.src && !log_is_for_person())
+        err_print(e, &shown);
     err_print_place(e, &place);
-    const char *own[] = { "code", err_code_name(e->code),      "at", place.len ? place.p : NULL,
-                          "hint", e->hint[0] ? e->hint : NULL, NULL };
+    const char *own[] = { "code", err_code_name(e->code),      "at",    place.len ? place.p : NULL,
+                          "hint", e->hint[0] ? e->hint : NULL, "shown", shown.failed || !shown.len ? NULL : shown.p,
+                          NULL };
     memcpy(all + n, own, sizeof(own));
     log_event(level, all, "%s", e->text);
     buf_clear(&place);
+    buf_clear(&shown);
 }

@@ -18,6 +18,8 @@ enum log_form { LOG_FORM_AUTO, LOG_FORM_PERSON, LOG_FORM_JSON }; /* AUTO: person
 /* Set once at start, before threads. Defaults: standard error, INFO, AUTO. */
 void log_setup(int fd, enum log_level level, enum log_form form);
 bool log_is_on(enum log_level level);
+/* Are lines written for a person, rather than as JSON? */
+bool log_is_for_person(void);
 /* "debug", "info", "warn", "error", "disabled" in any case; false if none of them. */
 bool log_level_parse(const char *s, enum log_level *level);
 
@@ -30,7 +32,7 @@ void log_event(enum log_level level, const char *const *fields, const char *fmt,
 #define log_warn(...)  log_event(LOG_LEVEL_WARN, NULL, __VA_ARGS__)
 #define log_error(...) log_event(LOG_LEVEL_ERROR, NULL, __VA_ARGS__)
 
-/* Log an error with its place if it has one. */
+/* Log an error with its place if it has one, and in JSON the lines with a caret that show it there. */
 void log_err(enum log_level level, const char *const *fields, const struct err *e);
 
 #endif

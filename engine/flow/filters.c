@@ -11,6 +11,7 @@
 #include "engine/flow/topic_trie.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- numbers ---- */
 
@@ -69,6 +70,40 @@ void filters_number(struct source_filter *filters, size_t count)
         filters[i].id = id;
     }
     free(taken.slots);
+}
+
+/* Does every number stand for one filter? */
+static bool numbers_differ(const struct source_filter *filters, size_t count)
+{
+    struct taken taken;
+    bool differ = true;
+    taken_init(&taken, count);
+    for (size_t i = 0; i < count && differ; i++)
+        differ = taken_add(&taken, filters[i].id, filters, i);
+    free(taken.slots);
+    return differ;
+}
+
+struct source_filter *filters_union(const struct source_filter *a, size_t a_count, const struct source_filter *b,
+                                    size_t b_count, size_t *count)
+{
+    struct source_filter *out = calloc(a_count + b_count + 1, sizeof(*out));
+    size_t n = 0;
+    while (out && (a_count || b_count)) {
+        int order = !b_count ? -1 : !a_count ? 1 : strcmp(a->filter, b->filter);
+        if (order == 0 && a->id == b->id) { /* else it comes twice, which is refused below */
+            b++;
+            b_count--;
+        }
+        out[n++] = order <= 0 ? *a++ : *b++;
+        a_count -= order <= 0;
+        b_count -= order > 0;
+    }
+    *count = n;
+    if (out && numbers_differ(out, n))
+        return out;
+    free(out);
+    return NULL;
 }
 
 /* ---- merging ---- */

@@ -13,6 +13,11 @@
  * process gets the same). filters: sorted by text, distinct. */
 void filters_number(struct source_filter *filters, size_t count);
 
+/* Two sorted, numbered lists as one. Owned (free), with the texts of the lists. NULL: memory is short, or a number
+ * would stand for two filters. */
+struct source_filter *filters_union(const struct source_filter *a, size_t a_count, const struct source_filter *b,
+                                    size_t b_count, size_t *count);
+
 /* Merge overlapping filters into common wider ones until none overlap (MQTT 3.1.1: a broker sends a message once
  * per session only then). The result, in the arena, covers every topic of every input; wider ones may bring topics
  * that no rule wants. Filters that begin with `$` are never merged with others that do not. NULL: memory. */

@@ -7,16 +7,20 @@
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/base/random.h"
 #include "engine/flow/dead_letter.h"
+#include "engine/flow/filters.h"
 #include "engine/flow/gate.h"
 #include "engine/flow/intake.h"
 #include "engine/flow/outbox.h"
 #include "engine/flow/worker.h"
 
-#define WORKERS_MAX 256
+#define WORKERS_MAX           256
+#define SUBSCRIBE_PATIENCE_MS 5000 /* for new filters, before new rules are in force */
+#define SUBSCRIBE_SLICE_MS    2
 
 /* The outboxes of targets that rules use. Grows with reloads; the outboxes themselves stay until the end. */
 struct outbox_list {
@@ -257,19 +261,50 @@ int flow_start(struct flow *f, struct ruleset *rs, struct err *e)
     return rc;
 }
 
+static int set_filters(struct flow *f, const struct source_filter *filters, size_t count, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; i < f->intake_count; i++) {
+        const struct msg_origin *origin = &f->intakes[i].origin;
+        if (origin->type->set_filters && origin->type->set_filters(origin->handle, filters, count, e) < 0)
+            rc = -1;
+    }
+    return rc;
+}
+
+static bool filters_are_set(const struct flow *f)
+{
+    for (size_t i = 0; i < f->intake_count; i++) {
+        const struct msg_origin *origin = &f->intakes[i].origin;
+        if (origin->type->filters_are_set && !origin->type->filters_are_set(origin->handle))
+            return false;
+    }
+    return true;
+}
+
+/* Subscribe to what either ruleset wants, so that a message that both want comes whichever is in force. A broker that
+ * does not answer in time, or two filters of one number, make the swap no worse than it is without. */
+static void subscribe_to_both(struct flow *f, const struct ruleset *old, const struct ruleset *rs)
+{
+    size_t count;
+    struct source_filter *both = filters_union(old->filters, old->filter_count, rs->filters, rs->filter_count, &count);
+    if (!both || set_filters(f, both, count, NULL) < 0) {
+        free(both);
+        return;
+    }
+    free(both);
+    const struct timespec slice = { .tv_nsec = SUBSCRIBE_SLICE_MS * 1000000L };
+    for (int i = 0; i < SUBSCRIBE_PATIENCE_MS / SUBSCRIBE_SLICE_MS && !filters_are_set(f); i++)
+        nanosleep(&slice, NULL);
+}
+
 int flow_set_ruleset(struct flow *f, struct ruleset *rs, struct err *e)
 {
     if (bind_stats(f, rs, e) < 0 || start_outboxes(f, rs, e) < 0)
         return -1;
+    subscribe_to_both(f, f->current.ruleset, rs);
     ruleset_slot_set(&f->current, rs);
-    int rc = 0;
-    for (size_t i = 0; i < f->intake_count; i++) {
-        const struct msg_origin *origin = &f->intakes[i].origin;
-        if (origin->type->set_filters &&
-            origin->type->set_filters(origin->handle, rs->filters, rs->filter_count, e) < 0)
-            rc = -1;
-    }
-    return rc;
+    return set_filters(f, rs->filters, rs->filter_count, e);
 }
 
 /* --- stopping --- */

@@ -63,8 +63,9 @@ struct stats_table *flow_stats(struct flow *f);
  * everything is stopped again; only flow_free may follow. */
 int flow_start(struct flow *f, struct ruleset *rs, struct err *e) MUST_CHECK;
 /* Let new messages begin with another ruleset; those under way finish on theirs. Sources subscribe to new filters
- * before they drop old ones. Takes a reference. On error of a source the new rules are in force, but some filter is
- * not subscribed. */
+ * before it is in force (at most some seconds, if a broker does not answer) and drop old ones after. Takes a
+ * reference. On error of a source the new rules are in force, but some filter is not subscribed; on any other the old
+ * ones stay. */
 int flow_set_ruleset(struct flow *f, struct ruleset *rs, struct err *e) MUST_CHECK;
 
 /* Stop the sources and wait until everything under way is final, or limit_ms have passed. Returns how many messages

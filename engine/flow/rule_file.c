@@ -379,9 +379,14 @@ static int read_file(const char *path, struct rule_def ***defs, size_t *count, s
 
 /* ---- folders ---- */
 
+bool rule_file_has_name(const char *name)
+{
+    return name[0] != '.' && (ends_with(name, ".yaml") || ends_with(name, ".yml") || ends_with(name, ".json"));
+}
+
 static bool is_rule_file(const char *folder, const char *name)
 {
-    if (name[0] == '.' || !(ends_with(name, ".yaml") || ends_with(name, ".yml") || ends_with(name, ".json")))
+    if (!rule_file_has_name(name))
         return false;
     struct stat st;
     struct buf path;

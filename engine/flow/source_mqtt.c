@@ -60,6 +60,8 @@ struct mqtt_source {
     struct inbox inbox;
     struct subscriptions wanted; /* new filters of the rules, if has_wanted */
     bool has_wanted;
+    bool connected; /* at least until `down` */
+    bool applied;   /* the session has the filters that were wanted last */
     bool stopping;
     bool down;        /* the connection is gone */
     bool overflowed;  /* the inbox was full: the connection is to end, or has ended for that */
@@ -139,6 +141,13 @@ static bool flag(struct mqtt_source *s, const bool *which)
     bool value = *which;
     pthread_mutex_unlock(&s->lock);
     return value;
+}
+
+static void set_flag(struct mqtt_source *s, bool *which, bool value)
+{
+    pthread_mutex_lock(&s->lock);
+    *which = value;
+    pthread_mutex_unlock(&s->lock);
 }
 
 static bool goes_on(struct mqtt_source *s)
@@ -299,6 +308,9 @@ static int apply_filters(struct mqtt_source *s, struct err *e)
     }
     subscriptions_clear(&s->held);
     s->held = target;
+    pthread_mutex_lock(&s->lock);
+    s->applied = !s->has_wanted;
+    pthread_mutex_unlock(&s->lock);
     log_event(LOG_LEVEL_INFO, FIELDS(s), "subscribed to %zu filter%s", target.count, target.count == 1 ? "" : "s");
     return 0;
 }
@@ -335,10 +347,11 @@ static int connect_and_subscribe(struct mqtt_source *s, struct err *e)
 {
     mqtt_client_disconnect(s->client);
     pthread_mutex_lock(&s->lock);
-    s->down = s->overflowed = s->hung_up = false;
+    s->down = s->overflowed = s->hung_up = s->connected = false;
     pthread_mutex_unlock(&s->lock);
     if (mqtt_client_connect(s->client, e) < 0)
         return -1;
+    set_flag(s, &s->connected, true);
     bool resumed = mqtt_client_session_present(s->client);
     log_event(LOG_LEVEL_INFO, FIELDS(s), "connected to the broker, which %s",
               resumed ? "kept the session" : "began a new session");
@@ -503,10 +516,20 @@ static int source_set_filters(void *source, const struct source_filter *filters,
     struct subscriptions old = s->wanted;
     s->wanted = fresh;
     s->has_wanted = true;
+    s->applied = false;
     wake(s);
     pthread_mutex_unlock(&s->lock);
     subscriptions_clear(&old);
     return 0;
+}
+
+static bool source_filters_are_set(void *source)
+{
+    struct mqtt_source *s = source;
+    pthread_mutex_lock(&s->lock);
+    bool set = s->applied || s->down || !s->connected;
+    pthread_mutex_unlock(&s->lock);
+    return set;
 }
 
 static int source_start(void *source, struct source_sink *sink, const struct source_filter *filters, size_t count,
@@ -571,6 +594,7 @@ const struct source_type source_mqtt = {
     .check = source_check,
     .start = source_start,
     .set_filters = source_set_filters,
+    .filters_are_set = source_filters_are_set,
     .settled = source_settled,
     .stop = source_stop,
     .close = source_close,

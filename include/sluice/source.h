@@ -70,6 +70,9 @@ struct source_type {
                  struct err *e);
     /* Subscribe to new filters, then drop the ones that are gone. Thread: control. May be NULL (replay). */
     int (*set_filters)(void *source, const struct source_filter *filters, size_t count, struct err *e);
+    /* Has that been done? True while there is no connection, for then nothing comes. Thread: control. May be NULL:
+     * set_filters does it at once. */
+    bool (*filters_are_set)(void *source);
     /* The message of this token is final. May come before submit has returned, and from inside submit (a message that no rule wants), so
      * submit is called without a lock that this takes. Thread: any; never blocks. */
     void (*settled)(void *source, uint64_t token);

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `sluice run`: the service. The main thread is the control thread: it starts the flow, waits for signals, shows and writes the counters,
- * and drains at the end. Signals are taken with sigtimedwait: no handler runs anywhere. */
+/* `sluice run`: the service. The main thread is the control thread: it starts the flow, waits for signals and changed rules, shows and
+ * writes the counters, and drains at the end. Signals are blocked everywhere and read from a descriptor: no handler runs. */
 #include "engine/apps/sluice/cmds.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "engine/apps/sluice/reload.h"
 #include "engine/apps/sluice/status_table.h"
 #include "engine/apps/sluice/wire.h"
 #include "engine/base/clock.h"
@@ -27,7 +30,8 @@ struct runner {
     struct flow *flow;
     struct status_table table;
     bool show_table;
-    sigset_t signals;
+    int signals; /* signalfd(2) */
+    struct reload reload;
 };
 
 /* The last source has no more to give (replay): end as a signal does, but without a limit for the drain. */
@@ -37,21 +41,30 @@ static void on_finished(void *ctx)
     kill(getpid(), SIGUSR1);
 }
 
-static void block_signals(sigset_t *set)
+static int block_signals(struct err *e)
 {
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGUSR1);
-    pthread_sigmask(SIG_BLOCK, set, NULL);
+    static const int taken[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
+        sigaddset(&set, taken[i]);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return fd >= 0 ? fd : err_set(e, ERR_IO, "could not wait for signals: %s", strerror(errno));
 }
 
-/* The next signal, or 0 when ms have passed. */
-static int next_signal(const struct runner *r, unsigned ms)
+/* The next signal, or 0 if there is none. */
+static int next_signal(const struct runner *r)
 {
-    const struct timespec wait = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
-    int sig = sigtimedwait(&r->signals, NULL, &wait);
-    return sig > 0 ? sig : 0;
+    struct signalfd_siginfo info;
+    return read(r->signals, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
+}
+
+/* Until a signal comes, rules change, or ms have passed. */
+static void wait_event(const struct runner *r, unsigned ms)
+{
+    struct pollfd fds[] = { { .fd = r->signals, .events = POLLIN }, { .fd = reload_fd(&r->reload), .events = POLLIN } };
+    poll(fds, sizeof fds / sizeof fds[0], (int)ms);
 }
 
 /* Replace the stats file as a whole, so that a reader never sees half of it. */
@@ -86,15 +99,23 @@ static void show_counters(struct runner *r, bool table)
     stats_snapshot_clear(&s);
 }
 
-/* Until a signal: show the counters once a second. */
+/* Until a signal says to stop: reload, and show the counters once a second. */
 static int serve(struct runner *r)
 {
-    int sig;
-    do {
-        show_counters(r, r->show_table && r->table.terminal);
-        sig = next_signal(r, TICK_MS);
-    } while (sig == 0);
-    return sig;
+    uint64_t shown_ms = 0;
+    for (;;) {
+        uint64_t now = clock_monotonic_ms(&clock_system);
+        if (now - shown_ms >= TICK_MS) {
+            show_counters(r, r->show_table && r->table.terminal);
+            shown_ms = now;
+        }
+        wait_event(r, reload_look(&r->reload, TICK_MS));
+        int sig = next_signal(r);
+        if (sig == SIGHUP)
+            reload_now(&r->reload);
+        else if (sig)
+            return sig;
+    }
 }
 
 /* Wait until all is final, the limit has passed, or another signal says to stop at once. Returns how many messages are not. */
@@ -103,7 +124,7 @@ static size_t drain(struct runner *r, uint64_t limit_ms)
     uint64_t start = clock_monotonic_ms(&clock_system), waited = 0;
     size_t left = flow_drain(r->flow, 0);
     while (left > 0 && waited < limit_ms) {
-        int sig = next_signal(r, 0);
+        int sig = next_signal(r);
         if (sig == SIGTERM || sig == SIGINT) {
             log_warn("stopping at once: second %s", sig == SIGTERM ? "SIGTERM" : "SIGINT");
             break;
@@ -133,7 +154,7 @@ static void report_remainder(struct runner *r, size_t left)
     stats_snapshot_clear(&s);
 }
 
-static int run_flow(struct runner *r)
+static int run_flow(struct runner *r, const char *conf)
 {
     struct err e = { 0 };
     if (flow_start(r->flow, r->service.ruleset, &e) < 0) {
@@ -141,7 +162,9 @@ static int run_flow(struct runner *r)
         return EXIT_FAILED;
     }
     log_info("running %zu rule%s", r->service.ruleset->rule_count, r->service.ruleset->rule_count == 1 ? "" : "s");
+    reload_init(&r->reload, &r->service, r->flow, conf);
     int sig = serve(r);
+    reload_clear(&r->reload);
     if (sig != SIGUSR1)
         log_info("%s: stopping, %" PRId64 " s for what is in flight", sig == SIGTERM ? "SIGTERM" : "SIGINT",
                  r->service.conf->drain_ms / 1000);
@@ -170,16 +193,20 @@ static int run(struct runner *r, const char *conf)
 {
     struct errs errs = { 0 };
     int code = EXIT_FAILED;
-    block_signals(&r->signals);
+    struct err e = { 0 };
+    r->signals = block_signals(&e);
+    if (r->signals < 0)
+        return fail("run", "%s", e.text);
     open_all(r, conf, &errs);
     print_errs(&errs);
     if (errs.errors == 0 && r->flow && r->service.ruleset)
-        code = run_flow(r);
+        code = run_flow(r, conf);
     else
         fprintf(stderr, "sluice run: not started: %zu error%s\n", errs.errors, errs.errors == 1 ? "" : "s");
     flow_free(r->flow);
     service_close(&r->service);
     errs_clear(&errs);
+    close(r->signals);
     return code;
 }
 

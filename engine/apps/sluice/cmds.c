@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Table of commands, their help, and reading of their options. */
 #include "engine/apps/sluice/cmds.h"
+#include "engine/base/log.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -125,6 +126,20 @@ void print_errs(struct errs *errs)
     buf_clear(&out);
 }
 
+void report_errs(struct errs *errs)
+{
+    static const enum log_level levels[] = {
+        [SEV_ERROR] = LOG_LEVEL_ERROR, [SEV_WARNING] = LOG_LEVEL_WARN, [SEV_NOTE] = LOG_LEVEL_INFO
+    };
+    if (log_is_for_person()) {
+        print_errs(errs);
+        return;
+    }
+    errs_sort(errs);
+    for (size_t i = 0; i < errs->count; i++)
+        log_err(levels[errs->items[i].severity], NULL, &errs->items[i]);
+}
+
 int fail(const char *command, const char *fmt, ...)
 {
     va_list ap;
@@ -176,6 +191,7 @@ const struct cmd cmds[] = {
       "  --table         show the rules' counters on standard output: refreshed on a terminal, once at the end "
       "otherwise\n"
       "\n"
+      "SIGHUP or a changed rule file reloads the rules; with an error in them the ones before go on.\n"
       "SIGTERM and SIGINT stop reading, wait for what is in flight (drainTimeout) and say what remained.\n"
       "\n"
       "Exit code: 0 drained, 1 errors at start or messages remained, 2 wrong command line.\n",

@@ -44,7 +44,7 @@ static void open_source(struct service *s, const struct source_conf *conf, struc
         check_ordering(conf, type, errs);
     void *handle = type ? type->open(conf->options, &s->source_env, errs) : NULL;
     if (handle)
-        s->sources[s->source_count++] = (struct flow_source) { type, handle, type->name, conf->ordering };
+        s->sources[s->source_count++] = (struct flow_source) { type, handle, type->name, (enum ordering)conf->ordering };
 }
 
 static void open_sources(struct service *s, struct errs *errs)
@@ -83,21 +83,28 @@ void service_open(struct service *s, const char *path, struct errs *errs)
     (void)rc;
 }
 
-void service_compile(struct service *s, char *const *paths, size_t count, struct stats_table *stats, struct errs *errs)
+struct ruleset *service_rules(struct service *s, char *const *paths, size_t count, struct stats_table *stats,
+                              struct errs *errs)
 {
     struct rule_def **defs = NULL;
     size_t def_count = 0;
+    for (size_t i = 0; i < count; i++)
+        if (rule_file_read(paths[i], &defs, &def_count, errs) < 0)
+            continue; /* its errors are in errs; the other files are still read */
+    struct ruleset *rs = ruleset_compile(defs, def_count, &s->targets, stats, errs);
+    for (size_t i = 0; rs && i < s->source_count; i++)
+        if (s->sources[i].type->check)
+            s->sources[i].type->check(s->sources[i].handle, rs->filters, rs->filter_count, errs);
+    return rs;
+}
+
+void service_compile(struct service *s, char *const *paths, size_t count, struct stats_table *stats, struct errs *errs)
+{
     if (count == 0 && s->conf) {
         paths = s->conf->rules;
         count = s->conf->rule_count;
     }
-    for (size_t i = 0; i < count; i++)
-        if (rule_file_read(paths[i], &defs, &def_count, errs) < 0)
-            continue; /* its errors are in errs; the other files are still read */
-    s->ruleset = ruleset_compile(defs, def_count, &s->targets, stats, errs);
-    for (size_t i = 0; s->ruleset && i < s->source_count; i++)
-        if (s->sources[i].type->check)
-            s->sources[i].type->check(s->sources[i].handle, s->ruleset->filters, s->ruleset->filter_count, errs);
+    s->ruleset = service_rules(s, paths, count, stats, errs);
 }
 
 struct flow *service_flow(struct service *s, void (*finished)(void *ctx), void *ctx, struct errs *errs)

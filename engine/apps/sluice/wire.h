@@ -25,7 +25,10 @@ struct service {
 /* Read the configuration at `path` (NULL: none, as if empty), open targets and sources. Connects to nothing. Every independent error
  * and warning goes to errs; close in either case. */
 void service_open(struct service *s, const char *path, struct errs *errs);
-/* Compile the rules: those of `paths` if count > 0, else the configuration's; let sources check them. `stats` may be NULL. */
+/* Compile the rules of files and folders; let sources check them. `stats` may be NULL. Owned; NULL: an error. */
+struct ruleset *service_rules(struct service *s, char *const *paths, size_t count, struct stats_table *stats,
+                              struct errs *errs);
+/* Compile the rules into s->ruleset: those of `paths` if count > 0, else the configuration's. */
 void service_compile(struct service *s, char *const *paths, size_t count, struct stats_table *stats, struct errs *errs);
 /* A flow of the service's sources and targets; it owns the sources from then on. NULL after adding to errs. */
 struct flow *service_flow(struct service *s, void (*finished)(void *ctx), void *ctx, struct errs *errs);

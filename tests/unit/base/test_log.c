@@ -172,6 +172,11 @@ static void errors_come_with_their_place(void **state)
     log_setup(pipe_fds[1], LOG_LEVEL_INFO, LOG_FORM_PERSON);
     log_err(LOG_LEVEL_ERROR, (const char *[]) { "rule", "r", NULL }, &e);
     assert_matches(" ERROR unknown c  rule=r code=sql_name at=r.yaml:2:2 hint=\"See d\\.\"\n$");
+    log_setup(pipe_fds[1], LOG_LEVEL_INFO, LOG_FORM_JSON);
+    log_err(LOG_LEVEL_ERROR, NULL, &e);
+    assert_matches(
+        "\"at\":\"r.yaml:2:2\",\"hint\":\"See d\\.\",\"shown\":\"r.yaml:2:2: error: unknown c.n  2 . bcd.n ");
+    log_setup(pipe_fds[1], LOG_LEVEL_INFO, LOG_FORM_PERSON);
     e.at.src = NULL;
     e.hint[0] = '\0';
     log_err(LOG_LEVEL_ERROR, NULL, &e);
