@@ -72,16 +72,18 @@ void filters_number(struct source_filter *filters, size_t count)
     free(taken.slots);
 }
 
-/* Does every number stand for one filter? */
-static bool numbers_differ(const struct source_filter *filters, size_t count)
+/* Does every number stand for one filter, and every filter have one number? */
+static bool numbers_agree(const struct source_filter *filters, size_t count)
 {
     struct taken taken;
-    bool differ = true;
+    bool agree = true;
     taken_init(&taken, count);
-    for (size_t i = 0; i < count && differ; i++)
-        differ = taken_add(&taken, filters[i].id, filters, i);
+    for (size_t i = 0; i < count && agree; i++) {
+        bool twice = i > 0 && strcmp(filters[i - 1].filter, filters[i].filter) == 0;
+        agree = !twice && taken_add(&taken, filters[i].id, filters, i);
+    }
     free(taken.slots);
-    return differ;
+    return agree;
 }
 
 struct source_filter *filters_union(const struct source_filter *a, size_t a_count, const struct source_filter *b,
@@ -91,7 +93,7 @@ struct source_filter *filters_union(const struct source_filter *a, size_t a_coun
     size_t n = 0;
     while (out && (a_count || b_count)) {
         int order = !b_count ? -1 : !a_count ? 1 : strcmp(a->filter, b->filter);
-        if (order == 0 && a->id == b->id) { /* else it comes twice, which is refused below */
+        if (order == 0 && a->id == b->id) { /* with another number it comes twice, which is refused below */
             b++;
             b_count--;
         }
@@ -100,7 +102,7 @@ struct source_filter *filters_union(const struct source_filter *a, size_t a_coun
         b_count -= order > 0;
     }
     *count = n;
-    if (out && numbers_differ(out, n))
+    if (out && numbers_agree(out, n))
         return out;
     free(out);
     return NULL;

@@ -274,11 +274,44 @@ static void test_merge_many(void **state)
     free(texts);
 }
 
+/* ---- two lists as one ---- */
+
+static void test_union(void **state)
+{
+    (void)state;
+    struct source_filter a[] = { { "a", 1 }, { "c", 3 }, { "d", 4 } }, b[] = { { "b", 2 }, { "c", 3 }, { "e", 5 } };
+    size_t count;
+    struct source_filter *both = filters_union(a, 3, b, 3, &count);
+    assert_non_null(both);
+    assert_int_equal(count, 5);
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_int_equal(both[i].filter[0], 'a' + i);
+        assert_int_equal(both[i].id, i + 1);
+    }
+    free(both);
+    both = filters_union(NULL, 0, NULL, 0, &count);
+    assert_non_null(both);
+    assert_int_equal(count, 0);
+    free(both);
+}
+
+/* A number that would stand for two filters, and a filter of two numbers: the broker could not tell them apart, nor we. */
+static void test_union_of_what_does_not_agree(void **state)
+{
+    (void)state;
+    struct source_filter a[] = { { "a", 1 } }, same_number[] = { { "b", 1 } }, other_number[] = { { "a", 2 } };
+    size_t count;
+    assert_null(filters_union(a, 1, same_number, 1, &count));
+    assert_null(filters_union(a, 1, other_number, 1, &count));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers_do_not_depend_on_company),
         cmocka_unit_test(test_collisions_are_moved_on),
+        cmocka_unit_test(test_union),
+        cmocka_unit_test(test_union_of_what_does_not_agree),
         cmocka_unit_test(test_merge),
         cmocka_unit_test(test_merge_nothing),
         cmocka_unit_test(test_merge_out_of_memory),
