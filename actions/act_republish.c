@@ -204,36 +204,53 @@ static int connect_if_needed(struct republish_lane *l, struct err *e)
     return mqtt_client_is_connected(l->client) ? 0 : mqtt_client_connect(l->client, e);
 }
 
-/* Publish one message by itself. 0: answered. -1 with *ended: the broker ended the connection each time. */
-static int publish_alone(struct republish_lane *l, size_t i, bool *ended, struct err *e)
+enum blame { BLAME_NONE, BLAME_LIKELY, BLAME_SURE };
+
+/* The broker ended a connection on which only one message was under way: is that to blame? Without a reason (MQTT
+ * 3.1.1) it may be. */
+static enum blame blame_of(struct mqtt_client *client)
 {
-    *ended = false;
+    if (!mqtt_client_was_ended_by_broker(client))
+        return BLAME_NONE;
+    int code = mqtt_client_end_code(client);
+    if (code < 0)
+        return BLAME_LIKELY;
+    return republish_verdict_of((uint8_t)code) == REPUBLISH_REJECTED ? BLAME_SURE : BLAME_NONE;
+}
+
+/* Publish one message by itself. 0: answered. -1: the connection ended; *blame tells whether for this message. */
+static int publish_alone(struct republish_lane *l, size_t i, enum blame *blame, struct err *e)
+{
+    *blame = BLAME_NONE;
     for (int tries = 0; tries < TRIES_ALONE; tries++) {
         *e = (struct err) { 0 };
         if (connect_if_needed(l, e) < 0)
             return -1;
         if (mqtt_client_publish(l->client, &l->pubs[i], 1, e) == 0)
             return 0;
-        if (!mqtt_client_was_ended_by_broker(l->client))
-            return -1;
+        *blame = blame_of(l->client);
+        if (*blame != BLAME_LIKELY)
+            break;
     }
-    *ended = true;
     return -1;
 }
 
-/* The broker ended the connection with some messages unanswered: is it because of one of them? */
+/* The broker ended the connection with some messages unanswered: is it because of one of them? One that is surely to
+ * blame does not hold up the others; after one that likely is, the flow waits before it goes on. */
 static int publish_rest_singly(struct republish_lane *l, struct err *e)
 {
     for (size_t i = 0; i < l->count; i++) {
-        bool ended;
+        enum blame blame;
         if (l->pubs[i].answer.outcome != MQTT_UNANSWERED)
             continue;
-        if (publish_alone(l, i, &ended, e) < 0) {
-            if (ended)
-                item_reject(l->items[i], "the broker ends the connection when it gets this message: %s", e->text);
-            return -1;
+        if (publish_alone(l, i, &blame, e) == 0) {
+            settle(l, i, 1);
+            continue;
         }
-        settle(l, i, 1);
+        if (blame != BLAME_NONE)
+            item_reject(l->items[i], "the broker ends the connection when it gets this message: %s", e->text);
+        if (blame != BLAME_SURE)
+            return -1;
     }
     return 0;
 }

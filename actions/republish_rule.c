@@ -133,8 +133,8 @@ static int check_text(const char *what, const struct act_text *t, struct err *e)
         return err_set(e, ERR_TEMPLATE, "%s has %zu bytes, at most %d are allowed", what, t->len, TEXT_MAX);
     if (!utf8_is_valid(t->p, t->len))
         return err_set(e, ERR_TEMPLATE, "%s is not valid UTF-8", what);
-    if (t->len > 0 && memchr(t->p, '\0', t->len))
-        return err_set(e, ERR_TEMPLATE, "%s holds a NUL character", what);
+    if (utf8_printable_prefix(t->p, t->len) < t->len) /* a broker may end the connection for it */
+        return err_set(e, ERR_TEMPLATE, "%s holds a control character", what);
     return 0;
 }
 

@@ -595,19 +595,35 @@ static void check_filter(struct parser *p, const struct token *t, const char *fi
     }
 }
 
+/* Filters that a broker reads otherwise than a rule would. */
+static const struct {
+    const char *prefix, *why, *hint;
+} refused_filters[] = {
+    { "$aws/rules/", "a rule cannot read \"$aws/rules/…\"",
+      "messages for Basic Ingest reach the rule by its name, with or without FROM" },
+    { "$share/",
+      "a rule cannot read a shared subscription: its messages come with topics that \"$share/…\" never matches",
+      "write the filter without \"$share/GROUP/\"" },
+};
+
+static void refuse_filter(struct parser *p, const char *filter)
+{
+    for (size_t i = 0; i < sizeof(refused_filters) / sizeof(refused_filters[0]); i++) {
+        if (strncmp(filter, refused_filters[i].prefix, strlen(refused_filters[i].prefix)) != 0)
+            continue;
+        struct err *e = errs_add(p->errs, SEV_ERROR, ERR_SQL_VALUE, parse_here(p), "%s", refused_filters[i].why);
+        err_hint(e, "%s", refused_filters[i].hint);
+    }
+}
+
 static void parse_filter_string(struct parser *p, struct ast_statement *st)
 {
-    static const char basic_ingest[] = "$aws/rules/";
     const struct token *t = parse_token(p);
     size_t len;
     const char *filter = checked(p, (void *)lex_string(p->src, t, p->arena, &len));
     if (!filter)
         return;
-    if (strncmp(filter, basic_ingest, strlen(basic_ingest)) == 0) {
-        struct err *e =
-            errs_add(p->errs, SEV_ERROR, ERR_SQL_VALUE, parse_here(p), "a rule cannot read \"$aws/rules/…\"");
-        err_hint(e, "messages for Basic Ingest reach the rule by its name, with or without FROM");
-    }
+    refuse_filter(p, filter);
     st->filter = filter;
     st->filter_len = len;
     st->filter_at = parse_here(p);

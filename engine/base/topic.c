@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+_Static_assert(TOPIC_MAX_LEVELS == 200, "topic_filter_check names it");
+
 /* Walks the levels of a name or filter. */
 struct levels {
     const char *s, *end; /* s: of the current level; NULL behind the last one */
@@ -59,6 +61,14 @@ static bool hidden_from(const struct levels *first, const struct levels *other)
     return level_is_wild(first) && other->len > 0 && other->s[0] == '$';
 }
 
+static size_t level_count(const char *s, size_t len)
+{
+    size_t count = 0;
+    for (struct levels l = levels_of(s, len); l.s; level_next(&l))
+        count++;
+    return count;
+}
+
 int topic_check(const char *topic, size_t len, struct err *e)
 {
     if (len == 0)
@@ -67,9 +77,13 @@ int topic_check(const char *topic, size_t len, struct err *e)
         return err_set(e, ERR_TEMPLATE, "topic has %zu bytes, at most %d are allowed", len, TOPIC_MAX_BYTES);
     if (!utf8_is_valid(topic, len))
         return err_set(e, ERR_TEMPLATE, "topic is not valid UTF-8");
+    size_t printable = utf8_printable_prefix(topic, len);
+    if (printable < len)
+        return err_set(e, ERR_TEMPLATE, "topic holds a control character at byte %zu", printable);
+    if (level_count(topic, len) > TOPIC_MAX_LEVELS)
+        return err_set(e, ERR_TEMPLATE, "topic has %zu levels, at most %d are allowed", level_count(topic, len),
+                       TOPIC_MAX_LEVELS);
     for (size_t i = 0; i < len; i++) {
-        if (topic[i] == '\0')
-            return err_set(e, ERR_TEMPLATE, "topic holds a NUL character");
         if (topic[i] == '+' || topic[i] == '#')
             return err_set(e, ERR_TEMPLATE, "topic \"%.*s\" holds the wildcard \"%c\"", (int)len, topic, topic[i]);
     }
@@ -88,8 +102,6 @@ static int level_check(const struct levels *l, const char *filter, size_t *bad, 
     for (size_t i = 0; i < l->len; i++) {
         char c = l->s[i];
         size_t off = (size_t)(l->s - filter) + i;
-        if (c == '\0')
-            return filter_bad(bad, why, off, "a topic filter cannot hold a NUL character");
         if (c == '+' && l->len > 1)
             return filter_bad(bad, why, off, "\"+\" stands for a whole level and cannot be part of one");
         if (c == '#' && l->len > 1)
@@ -109,6 +121,11 @@ int topic_filter_check(const char *filter, size_t len, size_t *bad, const char *
     size_t valid = utf8_valid_prefix(filter, len);
     if (valid < len)
         return filter_bad(bad, why, valid, "the topic filter is not valid UTF-8");
+    size_t printable = utf8_printable_prefix(filter, len);
+    if (printable < len)
+        return filter_bad(bad, why, printable, "a topic filter cannot hold control characters");
+    if (level_count(filter, len) > TOPIC_MAX_LEVELS)
+        return filter_bad(bad, why, 0, "a topic filter can have at most 200 levels");
     for (struct levels l = levels_of(filter, len); l.s; level_next(&l)) {
         if (level_check(&l, filter, bad, why) < 0)
             return -1;

@@ -9,11 +9,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define TOPIC_MAX_BYTES 65535 /* MQTT's own bound */
+#define TOPIC_MAX_BYTES  65535 /* MQTT's own bound */
+#define TOPIC_MAX_LEVELS 200   /* Mosquitto's; it ends the connection of whoever goes beyond */
 
-/* A usable topic name: 1 to 65,535 bytes of UTF-8, no NUL, no wildcard. Says why not in e (ERR_TEMPLATE). */
+/* A usable topic name: 1 to 65,535 bytes of UTF-8, no wildcard, at most TOPIC_MAX_LEVELS, and none of the characters
+ * for which a broker may end the connection (MQTT 5 section 1.5.4): control and non-characters. Says why not in e
+ * (ERR_TEMPLATE). */
 int topic_check(const char *topic, size_t len, struct err *e) MUST_CHECK;
-/* A usable topic filter: `+` is a whole level, `#` is the last whole level. Returns 0, or -1 with *bad set to the byte
+/* A usable topic filter, within the same bounds: `+` is a whole level, `#` is the last whole level. Returns 0, or -1 with *bad set to the byte
  * offset of the offending character and *why to a constant sentence. */
 int topic_filter_check(const char *filter, size_t len, size_t *bad, const char **why) MUST_CHECK;
 

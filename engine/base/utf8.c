@@ -58,6 +58,32 @@ size_t utf8_valid_prefix(const char *s, size_t len)
     return i;
 }
 
+static uint32_t decode(const unsigned char *s, size_t len)
+{
+    uint32_t c = len == 1 ? s[0] : s[0] & (0x7Fu >> len);
+    for (size_t i = 1; i < len; i++)
+        c = c << 6 | (s[i] & 0x3Fu);
+    return c;
+}
+
+static bool is_printable(uint32_t c)
+{
+    bool control = c < 0x20 || (c >= 0x7F && c < 0xA0);
+    bool no_character = (c >= 0xFDD0 && c <= 0xFDEF) || (c & 0xFFFE) == 0xFFFE;
+    return !control && !no_character;
+}
+
+size_t utf8_printable_prefix(const char *s, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    for (size_t i = 0, n; i < len; i += n) {
+        n = char_len(p + i, len - i);
+        if (n == 0 || !is_printable(decode(p + i, n)))
+            return i;
+    }
+    return len;
+}
+
 size_t utf8_step(const char *s, size_t len)
 {
     size_t n = char_len((const unsigned char *)s, len);

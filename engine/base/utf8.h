@@ -13,6 +13,9 @@ static inline bool utf8_is_valid(const char *s, size_t len)
 {
     return utf8_valid_prefix(s, len) == len;
 }
+/* Length of the prefix that is valid and holds no control character (U+0000 to U+001F, U+007F to U+009F) and no
+ * non-character (U+FDD0 to U+FDEF, U+xxFFFE, U+xxFFFF). */
+size_t utf8_printable_prefix(const char *s, size_t len);
 /* Bytes of the character at s, at least 1: a byte that begins no valid character counts as one by itself. len > 0. */
 size_t utf8_step(const char *s, size_t len);
 /* Number of characters (by utf8_step). */

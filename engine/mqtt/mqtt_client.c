@@ -202,6 +202,7 @@ static void on_disconnect_packet(void *ctx, MQTTProperties *props, enum MQTTReas
     snprintf(c->why, sizeof(c->why), "%s (0x%02X)%s%s", mqtt_code_name((uint8_t)code), (unsigned)code,
              reason[0] ? ": " : "", reason);
     c->ended_by_broker = true;
+    c->end_code = (int)code;
     pthread_mutex_unlock(&c->lock);
     link_down(c, "");
 }
@@ -374,6 +375,14 @@ bool mqtt_client_was_ended_by_broker(struct mqtt_client *c)
     bool by_broker = c->ended_by_broker;
     pthread_mutex_unlock(&c->lock);
     return by_broker;
+}
+
+int mqtt_client_end_code(struct mqtt_client *c)
+{
+    pthread_mutex_lock(&c->lock);
+    int code = c->end_code;
+    pthread_mutex_unlock(&c->lock);
+    return code;
 }
 
 bool mqtt_client_session_present(struct mqtt_client *c)
@@ -572,6 +581,7 @@ int mqtt_client_connect(struct mqtt_client *c, struct err *e)
     c->why[0] = c->tls_why[0] = '\0';
     c->connect_code = 0;
     c->ended_by_broker = c->got_through = false;
+    c->end_code = -1;
     pthread_mutex_unlock(&c->lock);
     if (make_handle(c, e) < 0)
         return -1;

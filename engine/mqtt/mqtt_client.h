@@ -94,6 +94,8 @@ void mqtt_client_interrupt(struct mqtt_client *c);
 bool mqtt_client_is_connected(struct mqtt_client *c);    /* Thread: any. */
 bool mqtt_client_session_present(struct mqtt_client *c); /* the broker still had the session when we connected */
 bool mqtt_client_takes_ids(struct mqtt_client *c);       /* the broker takes Subscription Identifiers */
+/* The reason code of the DISCONNECT by which the broker ended the last connection (MQTT 5), -1: it sent none. */
+int mqtt_client_end_code(struct mqtt_client *c);
 bool mqtt_client_was_ended_by_broker(
     struct mqtt_client *c); /* the last connection: closed by the broker, or it went silent */
 /* Why the last connection ended, or "" while it stands. */

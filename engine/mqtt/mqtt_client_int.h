@@ -49,6 +49,7 @@ struct mqtt_client {
     uint64_t answers;    /* ever; shows progress */
     bool lost;           /* a request of the running call will get no answer */
     bool ended_by_broker;
+    int end_code; /* of the broker's DISCONNECT, -1: none */
     int connect_code;
     bool got_through; /* the failed connection was one, as far as TCP is concerned */
     char why[MQTT_WHY_MAX], tls_why[MQTT_WHY_MAX];

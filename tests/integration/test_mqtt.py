@@ -614,8 +614,9 @@ class TouchyBroker(ScriptedBroker):
     """Acknowledges QoS 1, but ends the connection when it gets a message to a topic that it does not like, as some brokers do with
     MQTT 3.1.1."""
 
-    def __init__(self):
-        super().__init__(connack=b"\x20\x02\x00\x00", answer=b"")
+    def __init__(self, connack=b"\x20\x02\x00\x00", farewell=b""):
+        super().__init__(connack=connack, answer=b"")
+        self.farewell = farewell
 
     def _serve(self, connection, stream):
         while packet := read_packet(stream):
@@ -625,6 +626,7 @@ class TouchyBroker(ScriptedBroker):
             elif kind >> 4 == 3:
                 length = int.from_bytes(body[:2], "big")
                 if body[2:2 + length].startswith(b"forbidden"):
+                    connection.sendall(self.farewell)
                     return
                 connection.sendall(b"\x40\x02" + body[2 + length:4 + length])
 
@@ -643,6 +645,19 @@ class IsolationTest(unittest.TestCase):
             self.assertEqual(summary["sent"], -1)
             results, summary = driver.send(*batch[8:])
             self.assertEqual(({r["result"] for r in results}, summary["sent"]), ({"done"}, 0))
+
+
+    def test_a_broker_that_says_why_does_not_hold_up_the_others(self):
+        with TouchyBroker(b"\x20\x03\x00\x00\x00", b"\xe0\x02\x82\x00") as broker, publisher(broker, ECHO) as driver:
+            results, summary = driver.send(*[("forbidden" if i % 5 == 2 else f"t/{i}", "x") for i in range(20)])
+            self.assertEqual([r["result"] for r in results], ["rejected" if i % 5 == 2 else "done" for i in range(20)])
+            self.assertEqual(summary["sent"], 0)
+
+    def test_another_one_with_our_client_id_is_not_the_message_s_fault(self):
+        with TouchyBroker(b"\x20\x03\x00\x00\x00", b"\xe0\x02\x8e\x00") as broker, publisher(broker, ECHO) as driver:
+            results, summary = driver.send(("forbidden", "x"), ("t", "x"))
+            self.assertEqual([r["result"] for r in results], ["pending", "pending"])
+            self.assertEqual(summary["sent"], -1)
 
 
 class LoadTest(unittest.TestCase):

@@ -24,7 +24,12 @@ static void checks_names(void **state)
     assert_int_equal(topic_check("", 0, NULL), -1);
     assert_int_equal(topic_check("a\0b", 3, NULL), -1);
     assert_int_equal(topic_check("\xff", 1, NULL), -1);
+    assert_int_equal(topic_check("a\x01", 2, &(struct err) { 0 }), -1);
+    assert_int_equal(topic_check("a\xef\xbf\xbe", 4, NULL), -1); /* U+FFFE */
     static char big[TOPIC_MAX_BYTES + 1];
+    memset(big, '/', TOPIC_MAX_LEVELS);
+    assert_int_equal(topic_check(big, TOPIC_MAX_LEVELS - 1, NULL), 0);
+    assert_int_equal(topic_check(big, TOPIC_MAX_LEVELS, NULL), -1);
     memset(big, 'x', sizeof(big));
     assert_int_equal(topic_check(big, TOPIC_MAX_BYTES, NULL), 0);
     assert_int_equal(topic_check(big, TOPIC_MAX_BYTES + 1, NULL), -1);
@@ -55,6 +60,7 @@ static void checks_filters(void **state)
     assert_bad_filter("ab/c#", 5, 4);
     assert_bad_filter("a/##", 4, 2);
     assert_bad_filter("a/\0", 3, 2);
+    assert_bad_filter("a/b\x01/#", 6, 3);
     assert_bad_filter("ab\xff", 3, 2);
 }
 

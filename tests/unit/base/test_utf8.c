@@ -82,12 +82,28 @@ static void counts_and_steps(void **state)
     assert_int_equal(utf8_count("", 0), 0);
 }
 
+/* What a broker takes: U+0001 is valid UTF-8 and yet may end a connection. */
+static void printable(void **state)
+{
+    (void)state;
+    static const uint32_t bad[] = { 0, 1, 0x1F, 0x7F, 0x80, 0x9F, 0xFDD0, 0xFDEF, 0xFFFE, 0xFFFF, 0x1FFFE, 0x10FFFF };
+    static const uint32_t good[] = { ' ', '~', 0xA0, 0xE4, 0xFDCF, 0xFDF0, 0xFFFD, 0x1F600, 0x10FFFD };
+    char s[8] = "ab";
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(utf8_printable_prefix(s, 2 + utf8_encode(bad[i], s + 2)), 2);
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        size_t len = 2 + utf8_encode(good[i], s + 2);
+        assert_int_equal(utf8_printable_prefix(s, len), len);
+    }
+    assert_int_equal(utf8_printable_prefix("a\xff", 2), 1);
+    assert_int_equal(utf8_printable_prefix("", 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_code_points),
-        cmocka_unit_test(number_of_valid_sequences),
-        cmocka_unit_test(invalid_bytes_at_every_place),
+        cmocka_unit_test(all_code_points),           cmocka_unit_test(printable),
+        cmocka_unit_test(number_of_valid_sequences), cmocka_unit_test(invalid_bytes_at_every_place),
         cmocka_unit_test(counts_and_steps),
     };
     return cmocka_run_group_tests_name("utf8", tests, NULL, NULL);
