@@ -325,6 +325,11 @@ static void pg_lane_close(void *lane)
     free(l);
 }
 
+static void pg_lane_stop_fd(void *lane, int fd)
+{
+    pg_link_stop_on(((struct pg_lane *)lane)->link, fd);
+}
+
 static void *pg_lane_open(void *target, struct err *e)
 {
     struct pg_lane *l = calloc(1, sizeof(*l));
@@ -631,6 +636,7 @@ const struct action_type act_postgres = {
     .action_close = pg_action_close,
     .resource = pg_resource,
     .lane_open = pg_lane_open,
+    .lane_stop_fd = pg_lane_stop_fd,
     .send = pg_send,
     .lane_close = pg_lane_close,
 };

@@ -117,6 +117,11 @@ static void lane_close(void *lane)
     free(l);
 }
 
+static void lane_stop_fd(void *lane, int fd)
+{
+    mqtt_client_stop_on(((struct republish_lane *)lane)->client, fd);
+}
+
 static void *lane_open(void *target, struct err *e)
 {
     struct republish_lane *l = calloc(1, sizeof(*l));
@@ -295,6 +300,7 @@ const struct action_type act_republish = {
     .action_close = action_close,
     .resource = resource,
     .lane_open = lane_open,
+    .lane_stop_fd = lane_stop_fd,
     .send = republish_send,
     .lane_close = lane_close,
     .batch_max = BATCH_MAX,

@@ -32,6 +32,7 @@ struct pg_link {
     PGconn *conn;     /* NULL: closed */
     PGresult *result; /* of the last query */
     uint64_t deadline_ms;
+    int stop_fd; /* readable: no wait goes on; -1: none */
     unsigned connects;
 };
 
@@ -108,30 +109,33 @@ static uint64_t now_ms(const struct pg_link *l)
     return clock_monotonic_ms(l->set->clock);
 }
 
-/* 1: ready, 0: the deadline passed, -1: poll failed */
-static int wait_until(const struct pg_link *l, short events, uint64_t deadline_ms)
+enum waited { WAIT_FAILED = -1, WAIT_TIMED_OUT, WAIT_READY, WAIT_STOPPED };
+
+static enum waited wait_until(const struct pg_link *l, short events, uint64_t deadline_ms)
 {
     for (;;) {
         uint64_t now = now_ms(l);
         if (now >= deadline_ms)
-            return 0;
+            return WAIT_TIMED_OUT;
         uint64_t left = deadline_ms - now;
-        struct pollfd p = { .fd = PQsocket(l->conn), .events = events };
-        int rc = poll(&p, 1, left < INT_MAX ? (int)left : INT_MAX);
+        struct pollfd fds[] = { { .fd = PQsocket(l->conn), .events = events }, { .fd = l->stop_fd, .events = POLLIN } };
+        int rc = poll(fds, 2, left < INT_MAX ? (int)left : INT_MAX);
         if (rc > 0)
-            return 1;
+            return fds[0].revents ? WAIT_READY : WAIT_STOPPED;
         if (rc < 0 && errno != EINTR)
-            return -1;
+            return WAIT_FAILED;
     }
 }
 
 static int wait_for(struct pg_link *l, short events, struct pg_failure *f)
 {
-    int rc = wait_until(l, events, l->deadline_ms);
-    if (rc > 0)
+    enum waited waited = wait_until(l, events, l->deadline_ms);
+    if (waited == WAIT_READY)
         return 0;
-    if (rc < 0)
+    if (waited == WAIT_FAILED)
         pg_fail(f, PG_RECONNECT, "could not wait for the server: %s", strerror(errno));
+    else if (waited == WAIT_STOPPED)
+        pg_fail(f, PG_RECONNECT, "stopped before the server answered; connection dropped");
     else
         pg_fail(f, PG_RECONNECT, "no answer from the server in time; connection dropped");
     pg_link_close(l);
@@ -188,8 +192,13 @@ struct pg_link *pg_link_new(const struct pg_settings *settings)
 {
     struct pg_link *l = calloc(1, sizeof(*l));
     if (l)
-        l->set = settings;
+        *l = (struct pg_link) { .set = settings, .stop_fd = -1 };
     return l;
+}
+
+void pg_link_stop_on(struct pg_link *l, int fd)
+{
+    l->stop_fd = fd;
 }
 
 static void drop_result(struct pg_link *l)
@@ -283,10 +292,13 @@ static int finish_connecting(struct pg_link *l, struct pg_failure *f)
     while (want != PGRES_POLLING_OK) {
         if (want == PGRES_POLLING_FAILED)
             return refused(l, f);
-        int rc = wait_until(l, want == PGRES_POLLING_READING ? POLLIN : POLLOUT, l->deadline_ms);
-        if (rc <= 0) {
-            pg_fail(f, PG_RECONNECT, rc < 0 ? "could not wait for the server" : "could not connect within %lld ms",
-                    (long long)l->set->connect_timeout_ms);
+        enum waited waited = wait_until(l, want == PGRES_POLLING_READING ? POLLIN : POLLOUT, l->deadline_ms);
+        if (waited == WAIT_TIMED_OUT)
+            pg_fail(f, PG_RECONNECT, "could not connect within %lld ms", (long long)l->set->connect_timeout_ms);
+        else if (waited != WAIT_READY)
+            pg_fail(f, PG_RECONNECT,
+                    waited == WAIT_STOPPED ? "stopped while connecting" : "could not wait for the server");
+        if (waited != WAIT_READY) {
             pg_link_close(l);
             return -1;
         }

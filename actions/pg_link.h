@@ -53,6 +53,9 @@ int pg_link_check_conninfo(const char *conninfo, struct err *e) MUST_CHECK;
 struct pg_link *pg_link_new(const struct pg_settings *settings);
 void pg_link_free(struct pg_link *l);
 
+/* A descriptor that ends every wait when it becomes readable; -1: none. */
+void pg_link_stop_on(struct pg_link *l, int fd);
+
 /* Begin a send: connect if there is no connection, or the server has closed it meanwhile. At most connect_timeout_ms.
  */
 int pg_link_begin(struct pg_link *l, struct pg_failure *f) MUST_CHECK;

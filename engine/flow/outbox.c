@@ -14,9 +14,12 @@
 #include "engine/flow/outbox.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "engine/base/log.h"
 #include "engine/base/random.h"
@@ -69,6 +72,7 @@ struct outbox {
     struct delivery **batch;
     struct act_item **items; /* of the batch, as send wants them */
     size_t batch_max;
+    int stop_fd;            /* eventfd(2): readable once the outbox is to end */
     void *lane;             /* NULL: to be opened before the next send */
     unsigned lane_failures; /* in a row */
     uint64_t lane_again_ms; /* no try before */
@@ -88,6 +92,7 @@ struct outbox *outbox_new(const struct outbox_conf *conf, const struct target *t
     o->conf = *conf;
     o->target = target;
     o->type = target->type;
+    o->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     o->batch_max = o->type->batch_max ? o->type->batch_max : ACT_BATCH_MAX;
     o->batch = calloc(o->batch_max, sizeof(struct delivery *));
     o->items = calloc(o->batch_max, sizeof(struct act_item *));
@@ -99,6 +104,10 @@ struct outbox *outbox_new(const struct outbox_conf *conf, const struct target *t
         err_set(e, ERR_MEMORY, "out of memory");
         goto fail;
     }
+    if (o->stop_fd < 0) {
+        err_set(e, ERR_IO, "could not make an eventfd: %s", strerror(errno));
+        goto fail;
+    }
     if (park_init(&o->park, e) < 0)
         goto fail;
     /* No bound of its own: deliveries are bounded by the gate and, through pressure, by conf.bound. */
@@ -108,6 +117,8 @@ struct outbox *outbox_new(const struct outbox_conf *conf, const struct target *t
     }
     return o;
 fail:
+    if (o->stop_fd >= 0)
+        close(o->stop_fd);
     pthread_mutex_destroy(&o->status.lock);
     free(o->batch);
     free(o->items);
@@ -174,12 +185,20 @@ static size_t fill_batch(struct outbox *o)
     return count;
 }
 
-static int send_batch(struct outbox *o, size_t count, struct err *e)
+static int open_lane(struct outbox *o, struct err *e)
 {
-    if (!o->lane)
-        o->lane = o->type->lane_open(o->target->handle, e);
+    o->lane = o->type->lane_open(o->target->handle, e);
     if (!o->lane)
         return err_set(e, ERR_MEMORY, "the lane could not be opened");
+    if (o->type->lane_stop_fd)
+        o->type->lane_stop_fd(o->lane, o->stop_fd);
+    return 0;
+}
+
+static int send_batch(struct outbox *o, size_t count, struct err *e)
+{
+    if (!o->lane && open_lane(o, e) < 0)
+        return -1;
     if (o->type->send(o->lane, o->items, count, e) == 0)
         return 0;
     return err_set(e, ERR_UNREACHABLE, "the connection broke");
@@ -369,6 +388,9 @@ void outbox_wake(struct outbox *o)
 
 void outbox_close(struct outbox *o)
 {
+    uint64_t one = 1;
+    if (write(o->stop_fd, &one, sizeof(one)) < 0)
+        log_debug("could not end a send of target \"%s\": %s", o->target->name, strerror(errno));
     queue_close(&o->intake);
 }
 
@@ -389,6 +411,7 @@ void outbox_free(struct outbox *o)
     queue_clear(&o->intake);
     park_clear(&o->park);
     pthread_mutex_destroy(&o->status.lock);
+    close(o->stop_fd);
     free(o->batch);
     free(o->items);
     free(o);

@@ -58,9 +58,10 @@ int outbox_start(struct outbox *o, struct err *e) MUST_CHECK;
 void outbox_push(struct outbox *o, struct delivery *d);
 
 void outbox_wake(struct outbox *o); /* look at the clock again (tests that set it). Thread: any. */
-/* Ask the thread to end, also out of a back-off; deliveries stay where they are. Thread: control. */
+/* Ask the thread to end, also out of a back-off or a send that takes long; deliveries stay where they are. Thread:
+ * control. */
 void outbox_close(struct outbox *o);
-/* Wait until the send that runs has returned and the thread has ended. Thread: control. */
+/* Wait until the thread has ended. Thread: control. */
 void outbox_join(struct outbox *o);
 /* Forgets the deliveries that it still holds: they are their workers' to free. */
 void outbox_free(struct outbox *o);

@@ -571,9 +571,11 @@ static void source_close(void *source)
 {
     struct mqtt_source *s = source;
     source_stop(s);
-    if (s->client)
-        log_event(LOG_LEVEL_DEBUG, FIELDS(s), "%" PRIu64 " messages were handed over, %" PRIuFAST64 " are settled",
-                  s->handed_over, atomic_load(&s->settled));
+    uint64_t lost = s->handed_over - atomic_load(&s->settled);
+    if (lost > 0)
+        log_event(LOG_LEVEL_ERROR, FIELDS(s),
+                  "%" PRIu64 " message%s not delivered to the end; the broker has been told that %s, so %s lost", lost,
+                  lost == 1 ? " was" : "s were", lost == 1 ? "it was" : "they were", lost == 1 ? "it is" : "they are");
     mqtt_client_free(s->client);
     inbox_clear(&s->inbox);
     free(s->in_hand);

@@ -18,6 +18,7 @@
  *     mqtt_probe. */
 #include "engine/mqtt/mqtt_client_int.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,12 @@ static void wait_slice(struct mqtt_client *c, uint64_t ms)
     pthread_mutex_lock(&c->lock);
 }
 
+static bool is_stopped(const struct mqtt_client *c)
+{
+    struct pollfd p = { .fd = c->stop_fd, .events = POLLIN };
+    return poll(&p, 1, 0) > 0;
+}
+
 /* Wait until it holds. False: the connection is down, the client is interrupted, or no answer came for timeout_ms.
  * Locks: c->lock, given up while waiting. */
 bool mqtt_client_wait(struct mqtt_client *c, mqtt_condition *holds, uint64_t timeout_ms)
@@ -102,6 +109,7 @@ bool mqtt_client_wait(struct mqtt_client *c, mqtt_condition *holds, uint64_t tim
         if (c->interrupted || c->state == LINK_DOWN || now >= until)
             return false;
         wait_slice(c, slice);
+        c->interrupted = c->interrupted || is_stopped(c);
         slice = slice < SLICE_MAX_MS ? slice * 2 : SLICE_MAX_MS;
         now = clock_monotonic_ms(&clock_system);
         if (c->answers != seen) {
@@ -291,6 +299,7 @@ struct mqtt_client *mqtt_client_new(const struct mqtt_conf *conf, enum mqtt_role
         goto fail;
     }
     c->conf = conf;
+    c->stop_fd = -1;
     c->role = role;
     c->client_id = id;
     c->handler = handler ? *handler : (struct mqtt_handler) { 0 };
@@ -343,6 +352,11 @@ void mqtt_client_hang_up(struct mqtt_client *c)
     else
         o.onSuccess = on_hung_up;
     MQTTAsync_disconnect(c->paho, &o);
+}
+
+void mqtt_client_stop_on(struct mqtt_client *c, int fd)
+{
+    c->stop_fd = fd;
 }
 
 void mqtt_client_interrupt(struct mqtt_client *c)

@@ -91,6 +91,9 @@ void mqtt_client_hang_up(struct mqtt_client *c);
 /* Let the running call and all further ones return early (-1). Thread: any. */
 void mqtt_client_interrupt(struct mqtt_client *c);
 
+/* A descriptor that interrupts as well when it becomes readable; -1: none. Thread: the owner. */
+void mqtt_client_stop_on(struct mqtt_client *c, int fd);
+
 bool mqtt_client_is_connected(struct mqtt_client *c);    /* Thread: any. */
 bool mqtt_client_session_present(struct mqtt_client *c); /* the broker still had the session when we connected */
 bool mqtt_client_takes_ids(struct mqtt_client *c);       /* the broker takes Subscription Identifiers */

@@ -40,6 +40,7 @@ struct mqtt_client {
     size_t request_room;
     struct buf topic;
     struct arena view; /* of paho's receive thread */
+    int stop_fd;       /* -1: none */
 
     pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t changed;

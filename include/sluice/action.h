@@ -100,8 +100,11 @@ struct action_type {
     void (*resource)(const void *action, const struct act_text *texts, struct buf *out);
 
     /* A lane. Opening makes no connection and cannot fail but for memory: `send` connects when it must.
-     * Thread: all three run on the lane's own thread. */
+     * Thread: all four run on the lane's own thread. */
     void *(*lane_open)(void *target, struct err *e);
+    /* Called once after lane_open, by types whose send may take long: fd becomes readable when a running send is to end
+     * as soon as it can, with -1 and ACT_PENDING for what has no result. May be NULL. */
+    void (*lane_stop_fd)(void *lane, int fd);
     /* Try to deliver; sets result for each item, in order of the array as far as the target keeps order. Blocks no longer than the target's
      * time-out. Returns -1 when the lane itself is broken: items still ACT_PENDING count as LATER with e's text, and the lane is
      * closed and opened again before the next send. An item REJECTED must not hinder the others. */

@@ -2,6 +2,7 @@
 """The whole service between a real Mosquitto and a real PostgreSQL: what is delivered, refused, late, repeated, drained."""
 import base64
 import json
+import signal
 import unittest
 
 from mosquitto_fixture import LOSSLESS, Mosquitto
@@ -302,6 +303,20 @@ class Failures(Servers):
         wait_until(lambda: self.rows("SELECT count(DISTINCT seq) FROM readings") == [["6000"]], "all rows")
         self.assert_in_order()
         self.assertEqual(service.stop(), 0)
+
+    def test_a_second_sigterm_does_not_wait_for_the_database(self):
+        """It hangs for less time than a statement, and than the drain, may take."""
+        service = self.started({"store": STORE_RULE})
+        self.broker.publish("plant/1/telemetry", '{"seq":1,"t":1}', qos=1)
+        wait_until(lambda: self.count() == 1, "the connection to stand")
+        with self.pg.paused():
+            self.broker.publish("plant/1/telemetry", '{"seq":2,"t":2}', qos=1)
+            wait_until(lambda: any(t["waiting"] for t in self.stats(service)["targets"]), "a delivery under way")
+            service.process.send_signal(signal.SIGTERM)
+            service.wait_log("SIGTERM: stopping")
+            self.assertEqual(service.stop(patience=15), 1)
+        service.wait_log("stopping at once")
+        service.wait_log("1 message was not delivered to the end; the broker has been told that it was, so it is lost")
 
     def test_drain_says_what_remained(self):
         self.pg.stop()
