@@ -3,10 +3,14 @@
  * made here, and its templates are taken as they stand, since there is no message to evaluate them on. */
 #include "engine/flow/dead_letter.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/base/json.h"
+#include "engine/base/path.h"
 #include "engine/base/utf8.h"
 
 #define DEAD_LETTER_MAX_TEXTS 8
@@ -79,6 +83,32 @@ static int open_action(struct dead_letter *dl, const char *path, const struct ta
     return dl->action ? 0 : -1;
 }
 
+/* A dead letter may come much later: whether there is room for it is looked at before the start. Folders that are
+ * missing will be made. */
+static int check_writable(const char *given, const char *folder, struct errs *errs)
+{
+    struct stat st;
+    char *path = path_below(folder, given), *at = path ? strdup(path) : NULL;
+    const char *why = at ? NULL : "not enough memory";
+    bool parent = false;
+    while (at && stat(at, &st) < 0 && errno == ENOENT && strcmp(at, ".") != 0) {
+        char *up = path_folder(at);
+        free(at);
+        at = up;
+        parent = true;
+    }
+    if (at && access(at, parent ? W_OK | X_OK : W_OK) < 0)
+        why = strerror(errno);
+    else if (at && !parent && !S_ISREG(st.st_mode))
+        why = "it is no regular file";
+    if (why)
+        errs_add(errs, SEV_ERROR, ERR_IO, (struct span) { 0 }, "cannot write dead letters to \"%.120s\": %s",
+                 path ? path : given, why);
+    free(at);
+    free(path);
+    return why ? -1 : 0;
+}
+
 struct dead_letter *dead_letter_open(const char *path, const struct targets *targets, const struct outbox_conf *conf,
                                      struct errs *errs)
 {
@@ -91,7 +121,8 @@ struct dead_letter *dead_letter_open(const char *path, const struct targets *tar
     struct err e = { 0 };
     struct outbox_conf own = *conf;
     own.never_rejects = true;
-    if (open_action(dl, path, targets, errs) < 0)
+    if (check_writable(path, targets->env ? targets->env->folder : NULL, errs) < 0 ||
+        open_action(dl, path, targets, errs) < 0)
         goto fail;
     dl->outbox = outbox_new(&own, &dl->target, &e);
     if (!dl->outbox) {

@@ -47,6 +47,7 @@ struct flow {
     size_t sources_started;
     bool has_gate, sources_stopped, stopped;
     atomic_size_t finished; /* sources */
+    atomic_bool incomplete; /* one of them could not hand over all */
 };
 
 /* --- making --- */
@@ -67,11 +68,13 @@ static void on_relieved(void *ctx)
         worker_wake(f->workers[i]);
 }
 
-static void on_finished(void *ctx)
+static void on_finished(void *ctx, bool all)
 {
     struct flow *f = ctx;
+    if (!all)
+        atomic_store(&f->incomplete, true);
     if (atomic_fetch_add(&f->finished, 1) + 1 == f->intake_count && f->options.finished)
-        f->options.finished(f->options.finished_ctx);
+        f->options.finished(f->options.finished_ctx, !atomic_load(&f->incomplete));
 }
 
 static size_t worker_count_of(const struct flow_options *options)

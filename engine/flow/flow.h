@@ -37,8 +37,9 @@ struct flow_options {
     const char *dead_letters; /* path */
     const char *account_id;   /* NULL: accountid() gives zeros */
     struct sql_limits limits; /* zeros: defaults */
-    /* Every source has said that it has no more to give; may be NULL. Called once, on the last one's thread. */
-    void (*finished)(void *ctx);
+    /* Every source has said that it has no more to give, and whether all of them could hand over all; may be NULL.
+     * Called once, on the last one's thread. */
+    void (*finished)(void *ctx, bool all);
     void *finished_ctx;
 };
 

@@ -172,10 +172,10 @@ static void wait_room(struct source_sink *sink, unsigned timeout_ms)
     gate_wait_room(in->env->gate, timeout_ms, in->starved);
 }
 
-static void finished(struct source_sink *sink)
+static void finished(struct source_sink *sink, bool all)
 {
     struct intake *in = (struct intake *)sink;
-    in->env->finished(in->env->ctx);
+    in->env->finished(in->env->ctx, all);
 }
 
 void intake_init(struct intake *in, const struct intake_env *env, const struct msg_origin *origin, const char *name,

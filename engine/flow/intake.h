@@ -38,7 +38,7 @@ struct intake_env {
     struct ruleset_slot *current;
     struct worker **workers;
     size_t worker_count;
-    void (*finished)(void *ctx); /* the source has no more to give. Thread: the source's. */
+    void (*finished)(void *ctx, bool all); /* the source has no more to give. Thread: the source's. */
     void *ctx;
 };
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/base/opt.h"
@@ -144,11 +145,21 @@ static void explain_later_keys(const struct conf *root, struct errs *errs)
     }
 }
 
+/* The counters replace the file as a whole: a device or pipe would be gone. */
+static void check_stats_file(const char *path, const struct conf *root, struct errs *errs)
+{
+    struct stat st;
+    if (path && stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, conf_get(root, "statsFile")->at,
+                 "\"statsFile\" is there and no regular file");
+}
+
 static void check_values(const struct fields *f, const struct conf *root, struct errs *errs)
 {
     const char *id = f->c.account_id;
     if (id && (strlen(id) != 12 || strspn(id, "0123456789") != 12))
         errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, conf_get(root, "accountId")->at, "\"accountId\" must have 12 digits");
+    check_stats_file(f->c.stats_file, root, errs);
     if (f->c.retry_max_ms > 0 && f->c.retry_min_ms > f->c.retry_max_ms) {
         const struct conf *max = conf_get(f->retry, "max"), *at = max ? max : conf_get(f->retry, "min");
         errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, at->at,

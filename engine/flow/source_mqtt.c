@@ -42,6 +42,7 @@
 #define IDLE_WAIT_MS     60000u /* events end it earlier */
 #define LINGER_MS        500u   /* from a full inbox to the end of the connection */
 #define STEADY_MS        10000u /* a connection that lasted this long was a good one: no wait before the next */
+#define SHORT_ONES       2u     /* connections in a row that did not last: another client may be to blame */
 #define STOP_PATIENCE_MS 5000u  /* to hand over what has arrived */
 #define SAY_AGAIN_MIN_MS 10000u
 #define SAY_AGAIN_MAX_MS 3600000u
@@ -71,6 +72,10 @@ struct mqtt_source {
 
     /* The source's thread's */
     struct subscriptions filters, held;
+    bool one_by_one; /* the broker ended the connection when we subscribed: find out for which filter */
+    char *suspect;   /* the filter for which it last did */
+    char **poison;   /* those for which it did twice in a row: left out */
+    size_t poison_count;
     struct inbox_item *in_hand; /* the sink was full */
     uint64_t handed_over;       /* its number is the token */
     bool sink_closed;
@@ -209,6 +214,46 @@ static size_t waiting(struct mqtt_source *s)
     return n + (s->in_hand != NULL);
 }
 
+/* --- filters for which the broker ends the connection --- */
+
+static bool is_poison(const struct mqtt_source *s, const char *filter)
+{
+    for (size_t i = 0; i < s->poison_count; i++) {
+        if (strcmp(s->poison[i], filter) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void forget_poison(struct mqtt_source *s)
+{
+    for (size_t i = 0; i < s->poison_count; i++)
+        free(s->poison[i]);
+    free(s->poison);
+    free(s->suspect);
+    s->poison = NULL;
+    s->poison_count = 0;
+    s->suspect = NULL;
+    s->one_by_one = false;
+}
+
+/* The broker ended the connection when we subscribed to this filter alone. Once may be chance. */
+static void blame(struct mqtt_source *s, const char *filter)
+{
+    char **grown;
+    if (!s->suspect || strcmp(s->suspect, filter) != 0) {
+        free(s->suspect);
+        s->suspect = strdup(filter);
+    } else if ((grown = reallocarray(s->poison, s->poison_count + 1, sizeof(*grown))) != NULL) {
+        log_event(LOG_LEVEL_ERROR, FIELDS(s),
+                  "the broker ends the connection when we subscribe to \"%s\": left out until the rules change",
+                  filter);
+        s->poison = grown;
+        s->poison[s->poison_count++] = s->suspect;
+        s->suspect = NULL;
+    }
+}
+
 /* --- subscribing --- */
 
 /* Take over new filters of the rules, if there are any. */
@@ -222,8 +267,10 @@ static void take_wanted(struct mqtt_source *s)
     s->wanted = (struct subscriptions) { 0 };
     s->has_wanted = false;
     pthread_mutex_unlock(&s->lock);
-    if (changed)
+    if (changed) {
         subscriptions_clear(&old);
+        forget_poison(s);
+    }
 }
 
 /* What the session is to be subscribed to: a copy of the filters, or the merged ones. */
@@ -259,6 +306,21 @@ static void forget(struct subscriptions *target, const char *filter)
     target->count = n;
 }
 
+/* Subscribe to all at once. If the broker ends the connection for it, from then on to one at a time. */
+static int subscribe_to(struct mqtt_source *s, struct mqtt_subscription *subs, size_t count, struct err *e)
+{
+    size_t step = s->one_by_one ? 1 : count;
+    for (size_t i = 0; i < count; i += step) {
+        if (mqtt_client_subscribe(s->client, subs + i, step, e) == 0)
+            continue;
+        if (s->one_by_one && mqtt_client_was_ended_by_broker(s->client))
+            blame(s, subs[i].filter);
+        s->one_by_one = s->one_by_one || mqtt_client_was_ended_by_broker(s->client);
+        return -1;
+    }
+    return 0;
+}
+
 static int subscribe(struct mqtt_source *s, struct subscriptions *target, struct err *e)
 {
     struct source_filter *missing = calloc(target->count + 1, sizeof(*missing));
@@ -268,10 +330,14 @@ static int subscribe(struct mqtt_source *s, struct subscriptions *target, struct
         err_set(e, ERR_MEMORY, "not enough memory to subscribe");
         goto out;
     }
-    size_t count = subscriptions_missing(target, &s->held, missing);
-    for (size_t i = 0; i < count; i++)
-        subs[i] = (struct mqtt_subscription) { .filter = missing[i].filter, .id = missing[i].id };
-    if (mqtt_client_subscribe(s->client, subs, count, e) < 0)
+    size_t candidates = subscriptions_missing(target, &s->held, missing), count = 0;
+    for (size_t i = 0; i < candidates; i++) {
+        if (is_poison(s, missing[i].filter))
+            forget(target, missing[i].filter);
+        else
+            subs[count++] = (struct mqtt_subscription) { .filter = missing[i].filter, .id = missing[i].id };
+    }
+    if (subscribe_to(s, subs, count, e) < 0)
         goto out;
     for (size_t i = 0; i < count; i++) {
         if (!is_granted(s, &subs[i]))
@@ -425,7 +491,11 @@ static void after_connection(struct mqtt_source *s)
         return;
     char why[256];
     mqtt_client_why(s->client, why, sizeof(why));
-    log_event(LOG_LEVEL_WARN, FIELDS(s), "the connection to the broker was lost: %s", why);
+    const char *hint = s->failures >= SHORT_ONES ? "Does another client use the same client id?" : NULL;
+    const char *fields[] = {
+        "source", "mqtt", "broker", s->conf.url, "clientId", s->conf.client_id, "hint", hint, NULL
+    };
+    log_event(LOG_LEVEL_WARN, fields, "the connection to the broker was lost: %s", why);
     if (now_ms(s) - s->connected_ms >= STEADY_MS)
         s->failures = 0;
     else
@@ -582,6 +652,7 @@ static void source_close(void *source)
     subscriptions_clear(&s->wanted);
     subscriptions_clear(&s->filters);
     subscriptions_clear(&s->held);
+    forget_poison(s);
     thread_lock_clear(&s->lock, &s->changed);
     mqtt_conf_clear(&s->conf);
     free(s);

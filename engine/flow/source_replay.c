@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/base/clock.h"
@@ -47,6 +49,8 @@ struct replay {
     struct arena arena; /* of one line */
     uint64_t line;      /* number of the last line taken from the input */
     uint64_t sent, start_ms;
+    uint64_t left_out; /* lines that are no message */
+    bool failed;       /* the input could not be read to its end */
     struct notice bad;
 };
 
@@ -142,6 +146,7 @@ static enum step take_line(struct replay *r, const char *text, size_t len)
         return atomic_load(&r->stopping) ? STEP_STOP : STEP_GO_ON;
     if (read_line(r, text, len, &m, &e) == 0)
         return hand_over(r, &m);
+    r->left_out++;
     say_bad_line(r, e.text);
     return atomic_load(&r->stopping) ? STEP_STOP : STEP_GO_ON;
 }
@@ -183,15 +188,18 @@ static enum step read_more(struct replay *r, int fd)
         log_event(LOG_LEVEL_ERROR, (const char *[]) { "source", "replay", "path", r->path, NULL },
                   "line %llu is longer than %zu bytes; the rest is not replayed", (unsigned long long)r->line + 1,
                   REPLAY_LINE_MAX);
+        r->failed = true;
         return STEP_END;
     }
     ssize_t n = read(fd, r->input.p + r->input.len, REPLAY_READ_BYTES);
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return STEP_GO_ON;
-    if (n < 0)
+    if (n < 0) {
+        r->failed = true;
         log_event(LOG_LEVEL_ERROR,
                   (const char *[]) { "source", "replay", "path", r->path, "reason", strerror(errno), NULL },
                   "could not go on reading");
+    }
     if (n <= 0)
         return STEP_END;
     r->input.len += (size_t)n;
@@ -217,6 +225,7 @@ static enum step replay_file(struct replay *r)
         return replay_once(r, STDIN_FILENO);
     int fd = open(r->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
+        r->failed = true;
         log_event(LOG_LEVEL_ERROR,
                   (const char *[]) { "source", "replay", "path", r->path, "reason", strerror(errno), NULL },
                   "could not open the file to replay");
@@ -238,7 +247,11 @@ static void *replay_run(void *ctx)
         if (r->sent == before)
             break; /* nothing in it: going round for ever would be no use */
     }
-    r->sink->finished(r->sink);
+    if (r->left_out)
+        log_event(LOG_LEVEL_ERROR, (const char *[]) { "source", "replay", "path", r->path, NULL },
+                  "%" PRIu64 " messages were replayed, %" PRIu64 " lines that are no messages were left out", r->sent,
+                  r->left_out);
+    r->sink->finished(r->sink, !r->left_out && !r->failed);
     return NULL;
 }
 
@@ -263,6 +276,11 @@ static int check_options(const struct replay *r, const struct conf *conf, struct
     const struct conf *loop = conf_get(conf, "loop"), *path = conf_get(conf, "path");
     if (is_stdin(r) && r->loops != 1) {
         errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, loop->at, "standard input cannot be read again");
+        return -1;
+    }
+    struct stat st;
+    if (!is_stdin(r) && stat(r->path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        errs_add(errs, SEV_ERROR, ERR_IO, path->at, "\"%s\" is a folder: name one file", r->path);
         return -1;
     }
     if (!is_stdin(r) && access(r->path, R_OK) < 0) {

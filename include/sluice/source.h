@@ -46,8 +46,9 @@ struct source_sink {
                                const struct source_message *m); /* Thread: the source's. Never blocks. */
     /* Wait until there may be room, the flow stops, or the time has passed. Thread: the source's. */
     void (*wait_room)(struct source_sink *sink, unsigned timeout_ms);
-    /* The source has no more to give (replay at the end of its input). Thread: the source's. */
-    void (*finished)(struct source_sink *sink);
+    /* The source has no more to give (replay at the end of its input); all: it could hand over everything that it had.
+     * Thread: the source's. */
+    void (*finished)(struct source_sink *sink, bool all);
 };
 
 struct source_env {

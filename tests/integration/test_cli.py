@@ -61,6 +61,46 @@ class CommandLine(unittest.TestCase):
             self.assertTrue(s.path("etc/stats.json").exists())
             self.assertEqual([path.name for path in s.folder.iterdir()], ["etc"])
 
+    def replay(self, lines, rule="actions: [ { file: { path: out.ndjson } } ]", source="", more=""):
+        """Exit code and log of a run that ends with its input."""
+        files = {
+            "sluice.yaml": f"sources:\n  - replay: {{ path: in.ndjson {source} }}\nrules: [rules.yaml]\n{more}\n",
+            "rules.yaml": f"ruleName: r\nsql: SELECT * FROM 'a'\n{rule}\n",
+            "in.ndjson": "".join(line + "\n" for line in lines),
+        }
+        with Service(files) as s:
+            s.start()
+            return s.wait(), "\n".join(s.log), "\n".join(s.stdout)
+
+    def test_a_replay_that_leaves_something_out_has_failed(self):
+        self.assertEqual(self.replay(['{"topic":"a"}', "", '{"topic":"a"}'])[0], 0)
+        code, log, _ = self.replay(['{"topic":"a"}', "{", '{"payload":1}', '{"topic":"a"}'])
+        self.assertEqual(code, 1)
+        self.assertIn("2 messages were replayed, 2 lines that are no messages were left out", log)
+
+    def test_a_replay_gives_up_when_nothing_moves(self):
+        """No such folder, which is waited for as a misconfigured target; there will be no signal to end it."""
+        code, log, _ = self.replay(['{"topic":"a"}'], "actions: [ { file: { path: no/such/folder/x, createFolders: false } } ]", more="drainTimeout: 200ms")
+        self.assertEqual(code, 1)
+        self.assertIn("1 message remained", log)
+
+    def test_what_cannot_be_written_is_found_at_the_start(self):
+        message = ['{"topic":"a"}']
+        for more, error in (
+            ("statsFile: /dev/null", '"statsFile" is there and no regular file'),
+            ("statsFile: .", '"statsFile" is there and no regular file'),
+            ("deadLetters: { path: /dev/null }", "it is no regular file"),
+            ("deadLetters: { path: . }", "it is no regular file"),
+            ("deadLetters: { path: in.ndjson/x }", "Not a directory"),
+        ):
+            with self.subTest(more):
+                code, log, _ = self.replay(message, more=more)
+                self.assertEqual(code, 1)
+                self.assertIn(error, log)
+                self.assertIn("not started", log)
+        code, log, _ = self.replay(message, source=", loop: 2", more="deadLetters: { path: new/folder/x }\nstatsFile: stats.json")
+        self.assertEqual(code, 0, log)
+
     def test_output_that_nobody_reads(self):
         """A reader that goes away must not look like success, nor hang."""
         process = subprocess.Popen([SLUICE, "eval", "SELECT * FROM 'a'"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

@@ -660,6 +660,43 @@ class IsolationTest(unittest.TestCase):
             self.assertEqual(summary["sent"], -1)
 
 
+class PickyBroker(ScriptedBroker):
+    """Grants subscriptions, but ends the connection when one is to a filter that it does not like, as AWS IoT Core does without a policy for it."""
+
+    def __init__(self):
+        super().__init__(connack=b"\x20\x03\x00\x00\x00", answer=b"")
+        self.granted = []
+
+    def _serve(self, connection, stream):
+        while packet := read_packet(stream):
+            kind, body = packet
+            if kind >> 4 == 1:
+                connection.sendall(self.connack)
+            elif kind >> 4 == 8:
+                if b"forbidden" in body:
+                    return
+                self.granted.append(body)
+                connection.sendall(b"\x90\x04" + body[:2] + b"\x00\x01")
+
+
+class PickyBrokerTest(unittest.TestCase):
+    def test_the_filter_that_ends_the_connection_is_left_out(self):
+        with PickyBroker() as broker, source(broker, basicIngest=False) as driver:
+            driver.say("filters a/# forbidden/# z/#")
+            driver.log.wait_text('ends the connection when we subscribe to "forbidden/#": left out until the rules change')
+            driver.log.wait_text("subscribed to 2 filters")
+            driver.say("filters z/#")
+            driver.log.wait_text("subscribed to 1 filter")
+            self.assertEqual(driver.stop(), 0)
+        self.assertTrue(any(b"z/#" in body for body in broker.granted))
+
+    def test_two_with_one_client_id(self):
+        with Mosquitto() as broker, source(broker) as one, source(broker) as two:
+            for driver in one, two:
+                driver.say("filters a/#")
+            one.log.wait_text("Does another client use the same client id?")
+
+
 class LoadTest(unittest.TestCase):
     """Source and republish share paho's one receive thread: neither may wait for the other."""
 

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -18,12 +19,14 @@
 #include "engine/apps/sluice/wire.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/flow/notice.h"
 
-#define TICK_MS        1000 /* table and stats file */
-#define DRAIN_SLICE_MS 100  /* how soon a second signal is noticed while draining */
-#define STATS_MAX      ((size_t)64 << 20)
-#define PATH_BYTES_MAX ((size_t)8192)
-#define NO_LIMIT       UINT64_MAX
+#define TICK_MS          1000 /* table and stats file */
+#define SAY_AGAIN_MIN_MS 60000
+#define SAY_AGAIN_MAX_MS 3600000
+#define DRAIN_SLICE_MS   100 /* how soon a second signal is noticed while draining */
+#define STATS_MAX        ((size_t)64 << 20)
+#define PATH_BYTES_MAX   ((size_t)8192)
 
 struct runner {
     struct service service;
@@ -32,12 +35,14 @@ struct runner {
     bool show_table;
     int signals; /* signalfd(2) */
     struct reload reload;
+    struct notice stats_failures;
+    atomic_bool incomplete; /* a replay left something out */
 };
 
-/* The last source has no more to give (replay): end as a signal does, but without a limit for the drain. */
-static void on_finished(void *ctx)
+/* The last source has no more to give (replay): end as a signal does. Thread: the source's. */
+static void on_finished(void *ctx, bool all)
 {
-    (void)ctx;
+    atomic_store(&((struct runner *)ctx)->incomplete, !all);
     kill(getpid(), SIGUSR1);
 }
 
@@ -68,7 +73,7 @@ static void wait_event(const struct runner *r, unsigned ms)
 }
 
 /* Replace the stats file as a whole, so that a reader never sees half of it. */
-static void write_stats(const struct stats_snapshot *s, const char *path)
+static void write_stats(struct runner *r, const struct stats_snapshot *s, const char *path)
 {
     struct buf text, temporary;
     buf_init(&text, STATS_MAX);
@@ -80,8 +85,13 @@ static void write_stats(const struct stats_snapshot *s, const char *path)
     bool ok = f && fwrite(text.p, 1, text.len, f) == text.len;
     if (f && fclose(f) != 0)
         ok = false;
-    if (!ok || rename(temporary.p, path) < 0)
-        log_warn("cannot write the counters to \"%s\": %s", path, strerror(errno));
+    if (!ok || rename(temporary.p, path) < 0) {
+        uint64_t silent;
+        if (notice_due(&r->stats_failures, clock_monotonic_ms(&clock_system), &silent))
+            log_warn("cannot write the counters to \"%s\": %s", path, strerror(errno));
+        if (f)
+            unlink(temporary.p);
+    }
     buf_clear(&text);
     buf_clear(&temporary);
 }
@@ -95,7 +105,7 @@ static void show_counters(struct runner *r, bool table)
     if (table)
         status_table_print(&r->table, &s);
     if (path)
-        write_stats(&s, path);
+        write_stats(r, &s, path);
     stats_snapshot_clear(&s);
 }
 
@@ -118,19 +128,24 @@ static int serve(struct runner *r)
     }
 }
 
-/* Wait until all is final, the limit has passed, or another signal says to stop at once. Returns how many messages are not. */
-static size_t drain(struct runner *r, uint64_t limit_ms)
+/* Wait until all is final, the limit has passed (after a replay: since the last message became final), or another signal says to stop at
+ * once. Returns how many messages are not. */
+static size_t drain(struct runner *r, bool replayed)
 {
-    uint64_t start = clock_monotonic_ms(&clock_system), waited = 0;
+    uint64_t limit_ms = (uint64_t)r->service.conf->drain_ms;
+    uint64_t start = clock_monotonic_ms(&clock_system), now = start;
     size_t left = flow_drain(r->flow, 0);
-    while (left > 0 && waited < limit_ms) {
+    while (left > 0 && now - start < limit_ms) {
+        size_t before = left;
         int sig = next_signal(r);
         if (sig == SIGTERM || sig == SIGINT) {
             log_warn("stopping at once: second %s", sig == SIGTERM ? "SIGTERM" : "SIGINT");
             break;
         }
         left = flow_drain(r->flow, DRAIN_SLICE_MS);
-        waited = clock_monotonic_ms(&clock_system) - start;
+        now = clock_monotonic_ms(&clock_system);
+        if (replayed && left < before)
+            start = now;
     }
     return left;
 }
@@ -168,13 +183,13 @@ static int run_flow(struct runner *r, const char *conf)
     if (sig != SIGUSR1)
         log_info("%s: stopping, %" PRId64 " s for what is in flight", sig == SIGTERM ? "SIGTERM" : "SIGINT",
                  r->service.conf->drain_ms / 1000);
-    size_t left = drain(r, sig == SIGUSR1 ? NO_LIMIT : (uint64_t)r->service.conf->drain_ms);
+    size_t left = drain(r, sig == SIGUSR1);
     if (left)
         report_remainder(r, left);
     flow_stop(r->flow);
     show_counters(r, r->show_table);
     log_info(left ? "stopped" : "stopped, nothing remained");
-    return left ? EXIT_FAILED : EXIT_OK;
+    return left || atomic_load(&r->incomplete) ? EXIT_FAILED : EXIT_OK;
 }
 
 /* Open everything; the flow must exist before the rules, which count in it. */
@@ -184,7 +199,7 @@ static void open_all(struct runner *r, const char *conf, struct errs *errs)
     if (r->service.conf) {
         log_setup(STDERR_FILENO, (enum log_level)r->service.conf->log_level, (enum log_form)r->service.conf->log_form);
         if (errs->errors == 0)
-            r->flow = service_flow(&r->service, on_finished, NULL, errs);
+            r->flow = service_flow(&r->service, on_finished, r, errs);
         service_compile(&r->service, NULL, 0, r->flow ? flow_stats(r->flow) : NULL, errs);
     }
 }
@@ -224,5 +239,6 @@ int cmd_run(int argc, char **argv)
         return EXIT_USAGE;
     }
     status_table_init(&r.table);
+    notice_init(&r.stats_failures, SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
     return run(&r, conf);
 }

@@ -192,9 +192,10 @@ const struct cmd cmds[] = {
       "otherwise\n"
       "\n"
       "SIGHUP or a changed rule file reloads the rules; with an error in them the ones before go on.\n"
-      "SIGTERM and SIGINT stop reading, wait for what is in flight (drainTimeout) and say what remained.\n"
+      "SIGTERM and SIGINT stop reading, wait for what is in flight (drainTimeout) and say what remained;\n"
+      "a second one stops at once. When a replay has come to its end, drainTimeout counts from the last message that became final.\n"
       "\n"
-      "Exit code: 0 drained, 1 errors at start or messages remained, 2 wrong command line.\n",
+      "Exit code: 0 drained, 1 errors at start, messages remained, or a replay left lines out, 2 wrong command line.\n",
       cmd_run },
     { "test", "[--junit FILE] FILE | FOLDER...", "Run the tests in rule files (tests:) and case files (.jsonl)",
       "  --junit FILE  also write the results as JUnit XML\n"

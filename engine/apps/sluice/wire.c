@@ -44,7 +44,8 @@ static void open_source(struct service *s, const struct source_conf *conf, struc
         check_ordering(conf, type, errs);
     void *handle = type ? type->open(conf->options, &s->source_env, errs) : NULL;
     if (handle)
-        s->sources[s->source_count++] = (struct flow_source) { type, handle, type->name, (enum ordering)conf->ordering };
+        s->sources[s->source_count++] =
+            (struct flow_source) { type, handle, type->name, (enum ordering)conf->ordering };
 }
 
 static void open_sources(struct service *s, struct errs *errs)
@@ -107,7 +108,7 @@ void service_compile(struct service *s, char *const *paths, size_t count, struct
     s->ruleset = service_rules(s, paths, count, stats, errs);
 }
 
-struct flow *service_flow(struct service *s, void (*finished)(void *ctx), void *ctx, struct errs *errs)
+struct flow *service_flow(struct service *s, void (*finished)(void *ctx, bool all), void *ctx, struct errs *errs)
 {
     const struct service_conf *conf = s->conf;
     const struct flow_options options = {

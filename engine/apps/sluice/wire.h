@@ -31,7 +31,7 @@ struct ruleset *service_rules(struct service *s, char *const *paths, size_t coun
 /* Compile the rules into s->ruleset: those of `paths` if count > 0, else the configuration's. */
 void service_compile(struct service *s, char *const *paths, size_t count, struct stats_table *stats, struct errs *errs);
 /* A flow of the service's sources and targets; it owns the sources from then on. NULL after adding to errs. */
-struct flow *service_flow(struct service *s, void (*finished)(void *ctx), void *ctx, struct errs *errs);
+struct flow *service_flow(struct service *s, void (*finished)(void *ctx, bool all), void *ctx, struct errs *errs);
 /* After flow_free. */
 void service_close(struct service *s);
 

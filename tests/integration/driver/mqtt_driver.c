@@ -407,9 +407,10 @@ static void wait_room(struct source_sink *port, unsigned timeout_ms)
     pthread_mutex_unlock(&s->lock);
 }
 
-static void finished(struct source_sink *port)
+static void finished(struct source_sink *port, bool all)
 {
     (void)port;
+    (void)all;
 }
 
 static void sink_init(struct sink *s)

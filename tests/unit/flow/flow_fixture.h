@@ -146,7 +146,7 @@ static inline struct flow_options fixture_options(struct fixture *x)
                                    .in_flight = 1000,
                                    .outbox_items = 100000,
                                    .retry = { .min_ms = 100, .max_ms = 1000 },
-                                   .dead_letters = "/dead/letters.ndjson" };
+                                   .dead_letters = "/tmp/dead/letters.ndjson" };
 }
 
 static inline int fixture_setup(void **state)

@@ -358,8 +358,9 @@ static void test_another_ruleset(void **state)
     fixture_assert_settled_once(x);
 }
 
-static void on_finished(void *ctx)
+static void on_finished(void *ctx, bool all)
 {
+    assert_true(all);
     atomic_fetch_add((atomic_size_t *)ctx, 1);
 }
 
@@ -373,7 +374,7 @@ static void test_the_end_of_all_sources_is_told(void **state)
     options.finished_ctx = &told;
     fixture_open(x, &options, to_slow);
     assert_int_equal(atomic_load(&told), 0);
-    x->source.sink->finished(x->source.sink);
+    x->source.sink->finished(x->source.sink, true);
     assert_int_equal(atomic_load(&told), 1);
 }
 

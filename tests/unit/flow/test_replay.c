@@ -31,6 +31,7 @@ struct fixture {
     struct buf got;      /* "topic=payload " of each message */
     uint64_t times[100]; /* when they came */
     size_t count, waits, finished;
+    bool all;
     size_t full; /* so many more submits are answered FULL */
     bool closed;
 };
@@ -68,11 +69,12 @@ static void on_wait(struct source_sink *sink, unsigned timeout_ms)
     pthread_mutex_unlock(&x->lock);
 }
 
-static void on_finished(struct source_sink *sink)
+static void on_finished(struct source_sink *sink, bool all)
 {
     struct fixture *x = (struct fixture *)sink;
     pthread_mutex_lock(&x->lock);
     x->finished++;
+    x->all = all;
     pthread_cond_broadcast(&x->changed);
     pthread_mutex_unlock(&x->lock);
 }
@@ -158,6 +160,7 @@ static void test_replays_and_says_that_it_is_done(void **state)
         "");
     wait_for(x, &x->finished, 1);
     assert_string_equal(x->got.p, "a={\"t\":1} b=x c={} ");
+    assert_true(x->all);
     assert_int_equal(x->finished, 1);
 }
 
@@ -178,6 +181,7 @@ static void test_lines_that_are_no_messages_are_left_out(void **state)
           "");
     wait_for(x, &x->finished, 1);
     assert_string_equal(x->got.p, "a={} z={} ");
+    assert_false(x->all);
 }
 
 static void test_loops(void **state)

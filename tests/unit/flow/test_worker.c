@@ -178,7 +178,7 @@ static const char dead_letter[] =
 static void assert_letter(const char *failures)
 {
     char expected[1000];
-    snprintf(expected, sizeof(expected), "/dead/letters.ndjson|%s%s]}", dead_letter, failures);
+    snprintf(expected, sizeof(expected), "/tmp/dead/letters.ndjson|%s%s]}", dead_letter, failures);
     fixture_assert_done(&letters, expected);
 }
 
