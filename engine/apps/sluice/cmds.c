@@ -193,7 +193,8 @@ const struct cmd cmds[] = {
       "\n"
       "SIGHUP or a changed rule file reloads the rules; with an error in them the ones before go on.\n"
       "SIGTERM and SIGINT stop reading, wait for what is in flight (drainTimeout) and say what remained;\n"
-      "a second one stops at once. When a replay has come to its end, drainTimeout counts from the last message that became final.\n"
+      "a second one stops at once. When a replay has come to its end, drainTimeout counts from the last message that "
+      "became final.\n"
       "\n"
       "Exit code: 0 drained, 1 errors at start, messages remained, or a replay left lines out, 2 wrong command line.\n",
       cmd_run },
