@@ -63,7 +63,8 @@ static int eval_line(struct eval *eval, const char *line, size_t len)
         return -1;
     }
     if (outcome == SQL_MATCHED) {
-        fwrite(eval->out.p, 1, eval->out.len, stdout);
+        if (eval->out.len) /* Undefined is no bytes, and no buffer */
+            fwrite(eval->out.p, 1, eval->out.len, stdout);
         putchar('\n');
     }
     return 0;
