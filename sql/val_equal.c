@@ -20,7 +20,8 @@ static bool equal_bytes(const char *x, size_t x_len, const char *y, size_t y_len
     return x_len == y_len && (x_len == 0 || memcmp(x, y, x_len) == 0);
 }
 
-/* Texts beyond the language's range are equal only as texts. */
+/* Texts beyond the language's range have no value to compare; inside Arrays and Objects the same text is the same number,
+ * so that a copy equals its original. */
 static bool equal_number_text(const struct val *x, const struct val *y)
 {
     if (x->form != VAL_TAPE || y->form != VAL_TAPE)

@@ -142,15 +142,25 @@ int sql_op_order(struct sql_vm *vm, const struct val *x, const struct val *y)
 
 /* --- equality and logic --- */
 
+/* What `=` and IN cannot compare: Undefined, raw bytes, which count as Undefined, and numbers of the payload that are
+ * beyond the language's range, as in any other operation. */
+static bool has_no_value(const struct val *v)
+{
+    struct num n;
+    if (v->kind == VAL_UNDEFINED || v->kind == VAL_BYTES)
+        return true;
+    return val_is_number(*v) && v->form == VAL_TAPE && !val_num(*v, &n);
+}
+
 struct val sql_op_equal(struct sql_vm *vm, const struct val *x, const struct val *y)
 {
-    if (val_is_undefined(*x) || val_is_undefined(*y))
-        return VAL_UNDEFINED_VALUE;
     if (val_is_number(*x) && val_is_number(*y)) {
         struct val_small s, t;
         if (sql_op_small(vm, x, &s) && sql_op_small(vm, y, &t) && val_small_align(&s, &t))
             return val_bool(s.coef == t.coef);
     }
+    if (has_no_value(x) || has_no_value(y))
+        return VAL_UNDEFINED_VALUE;
     sql_vm_charge(vm, weight(x) + weight(y));
     return val_bool(val_equal(*x, *y, vm->version, vm->arena));
 }
@@ -158,7 +168,7 @@ struct val sql_op_equal(struct sql_vm *vm, const struct val *x, const struct val
 struct val sql_op_in(struct sql_vm *vm, const struct val *x, const struct val *array)
 {
     struct val item;
-    if (val_is_undefined(*x) || array->kind != VAL_ARRAY)
+    if (has_no_value(x) || array->kind != VAL_ARRAY)
         return VAL_UNDEFINED_VALUE;
     sql_vm_charge(vm, 2 * weight(array) + weight(x));
     struct val_elements it = val_elements(*array, vm->version);
