@@ -7,6 +7,7 @@ GOLDEN_UPDATE=1 rewrites the expectations.
 import os
 import pathlib
 import shlex
+import stat
 import subprocess
 import unittest
 
@@ -111,6 +112,26 @@ class CommandLine(unittest.TestCase):
         except BrokenPipeError:
             pass
         self.assertNotEqual(process.wait(PATIENCE), 0)
+
+    def test_output_that_is_lost(self):
+        """A full disk below standard output is a failure of every command that prints."""
+        full = "/dev/full"
+        self.assertTrue(stat.S_ISCHR(os.stat(full).st_mode), full)
+        commands = ["--help", "--version", "help eval", "explain \"SELECT * FROM 'a'\"", "bench --seconds 0.01", "check -c check-good/sluice.yaml",
+                    "test ../../cases/set.jsonl", "eval \"SELECT * FROM 'a'\""]
+        for command in commands:
+            with self.subTest(command), open(full, "wb") as out:
+                result = subprocess.run([SLUICE, *shlex.split(command)], cwd=GOLDEN, input=b"{}\n", stdout=out, stderr=subprocess.PIPE, check=False, timeout=PATIENCE)
+                self.assertEqual(result.returncode, 1)
+                self.assertEqual(result.stderr.decode().count("could not write standard output"), 1)
+
+    def test_standard_descriptors_that_are_closed(self):
+        """What is opened next must not take their numbers: they are /dev/null then."""
+        for closed in ("<&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"):
+            with self.subTest(closed):
+                command = f"echo '{{}}' | {shlex.quote(str(SLUICE))} eval \"SELECT * FROM 'a'\" {closed}"
+                result = subprocess.run(["sh", "-c", command], capture_output=True, check=False, timeout=PATIENCE)
+                self.assertEqual((result.returncode, result.stderr), (0, b""))
 
 
 if __name__ == "__main__":

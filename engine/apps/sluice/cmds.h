@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command line: one row a command (cmds.c), one file each.
  *
- * Exit codes, the same for all: 0 success, 1 the work failed (errors found, tests failed, messages remained),
- * 2 the command line was wrong. */
+ * Exit codes, the same for all: 0 success, 1 the work failed (errors found, tests failed, messages remained, standard output
+ * could not be written), 2 the command line was wrong. */
 #ifndef SLUICE_APP_CMDS_H
 #define SLUICE_APP_CMDS_H
 

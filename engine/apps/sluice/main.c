@@ -2,10 +2,26 @@
 /* Entry point: finds the command in the table and runs it. */
 #include "engine/apps/sluice/cmds.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+/* A standard descriptor that is closed would be given to the next file or socket that is opened, and that would get what
+ * is printed: each missing one becomes /dev/null. open() takes the lowest that is free. */
+static int open_missing_standard(void)
+{
+    for (;;) {
+        int fd = open("/dev/null", O_RDWR);
+        if (fd < 0)
+            return -1;
+        if (fd > STDERR_FILENO)
+            return close(fd);
+    }
+}
 
 static void print_help(FILE *out)
 {
@@ -31,10 +47,8 @@ static int unknown_command(const char *name)
     return EXIT_USAGE;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    setlocale(LC_ALL, "C");
-    signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;
@@ -56,4 +70,27 @@ int main(int argc, char **argv)
         return EXIT_OK;
     }
     return cmd->run(argc - 1, argv + 1);
+}
+
+/* Output that was lost is no success, whatever the command says. */
+static int finish(int code)
+{
+    bool lost = ferror(stdout) != 0;
+    if (fflush(stdout) != 0 || lost) {
+        fprintf(stderr, "sluice: could not write standard output%s%s\n", errno ? ": " : "",
+                errno ? strerror(errno) : "");
+        return code == EXIT_OK ? EXIT_FAILED : code;
+    }
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    if (open_missing_standard() < 0)
+        return EXIT_FAILED;
+    setlocale(LC_ALL, "C");
+    signal(SIGPIPE, SIG_IGN);
+    int code = run(argc, argv);
+    errno = 0;
+    return finish(code);
 }
