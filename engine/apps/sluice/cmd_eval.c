@@ -9,6 +9,7 @@
 #include "engine/apps/sluice/evaluate.h"
 #include "engine/base/clock.h"
 #include "engine/base/random.h"
+#include "engine/base/topic.h"
 #include "sql/sql.h"
 
 #define OUTPUT_MAX ((size_t)64 << 20)
@@ -20,6 +21,16 @@ struct eval {
     struct random random;
     struct buf out, topic;
 };
+
+/* Is it a topic name? NULL is: one is made then. */
+static int check_topic(const char *topic)
+{
+    struct err e = { 0 };
+    if (!topic || topic_check(topic, strlen(topic), &e) == 0)
+        return 0;
+    fprintf(stderr, "sluice eval: %s\n", e.text);
+    return -1;
+}
 
 /* A topic that the filter matches: its wildcards replaced by a level "x". */
 static void topic_from_filter(const char *filter, size_t len, struct buf *out)
@@ -83,7 +94,7 @@ static int eval_input(struct eval *eval)
             rc = -1;
     }
     free(line);
-    if (ferror(stdin) || fflush(stdout) != 0) {
+    if (ferror(stdin)) {
         fprintf(stderr, "sluice eval: %s\n", strerror(errno));
         rc = -1;
     }
@@ -117,6 +128,8 @@ int cmd_eval(int argc, char **argv)
                 version_name);
         return EXIT_USAGE;
     }
+    if (check_topic(topic) < 0)
+        return EXIT_USAGE;
     struct errs errs = { 0 };
     buf_init(&eval.out, OUTPUT_MAX);
     buf_init(&eval.topic, OUTPUT_MAX);

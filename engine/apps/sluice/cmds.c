@@ -152,12 +152,14 @@ int fail(const char *command, const char *fmt, ...)
 }
 
 const struct cmd cmds[] = {
-    { "bench", "[eval] [--json] [--seconds N] [--payloads DIR]", "Measure the rule engine on this machine",
+    { "bench", "[eval] [--json] [--seconds N]", "Measure the rule engine on this machine",
       "  eval            payload bytes in, output bytes out, one core, no input or output (the default)\n"
       "  --json          one JSON object a line instead of a table\n"
       "  --seconds N     time for each figure (default 1)\n"
       "\n"
-      "The comparison with jansson and simdjson in the same run is bench/run.\n",
+      "The comparison with jansson and simdjson in the same run is bench/run.\n"
+      "\n"
+      "Exit code: 0 measured, 1 an evaluation failed, 2 wrong command line.\n",
       cmd_bench },
     { "check", "[-c sluice.yaml] [FILE | FOLDER]...",
       "Check the configuration and rule files: every error of every file, with its place",
@@ -176,7 +178,7 @@ const struct cmd cmds[] = {
       "  --sql-version V  2015-10-08, 2016-03-23 (default) or beta\n"
       "\n"
       "A payload that does not satisfy WHERE prints nothing. A line that is not JSON is a message like any other:\n"
-      "its properties are Undefined.\n"
+      "its properties are Undefined. Empty lines are passed over.\n"
       "\n"
       "Exit code: 0 all evaluated, 1 the statement is wrong or an evaluation was aborted, 2 wrong command line.\n"
       "\n"
@@ -185,7 +187,10 @@ const struct cmd cmds[] = {
       "  {\"temperature\":90,\"site\":\"7\"}\n",
       cmd_eval },
     { "explain", "SQL [--sql-version V]", "Show what a statement compiles to: tree, path slots and bytecode",
-      "  --sql-version V  2015-10-08, 2016-03-23 (default) or beta\n", cmd_explain },
+      "  --sql-version V  2015-10-08, 2016-03-23 (default) or beta\n"
+      "\n"
+      "Exit code: 0 shown, 1 the statement is wrong, 2 wrong command line.\n",
+      cmd_explain },
     { "run", "[-c sluice.yaml] [--table]", "Run the service: sources, rules, actions",
       "  -c, --config F  the service's configuration (default sluice.yaml)\n"
       "  --table         show the rules' counters on standard output: refreshed on a terminal, once at the end "
