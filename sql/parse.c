@@ -539,12 +539,13 @@ static void parse_element_name(struct parser *p, struct ast_query *q)
     }
 }
 
-static void parse_query_from(struct parser *p, struct ast_query *q, struct span select)
+/* refused: its SELECT is wrong where it stands, so that its end may be as well. */
+static void parse_query_from(struct parser *p, struct ast_query *q, struct span select, bool refused)
 {
     if (parse_accept(p, TOKEN_FROM)) {
         q->source = parse_source(p);
         parse_element_name(p, q);
-    } else if (parse_may_complain(p)) {
+    } else if (!refused && parse_may_complain(p)) {
         struct err *e = errs_add(p->errs, SEV_ERROR, ERR_SQL_SYNTAX, select, "this nested query has no FROM");
         err_hint(e, "name what it reads: \"*\", a path or a variable");
     }
@@ -554,11 +555,12 @@ struct ast_query *parse_query(struct parser *p)
 {
     struct ast_query *q = checked(p, arena_zalloc(p->arena, sizeof(*q)));
     struct span select = parse_here(p);
+    bool refused = p->complained_at == p->at;
     if (!q || !parse_enter(p))
         return NULL;
     parse_advance(p);
     parse_select(p, q);
-    parse_query_from(p, q, select);
+    parse_query_from(p, q, select, refused);
     if (parse_accept(p, TOKEN_WHERE))
         q->where = parse_expr(p, 0);
     const struct foreign *foreign = foreign_clause(p);
