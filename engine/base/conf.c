@@ -131,7 +131,7 @@ int conf_build_close(struct conf_build *b, struct conf *container, size_t depth)
 
 /* --- parsing and loading --- */
 
-struct conf *conf_parse(struct src *src, bool json, struct errs *errs)
+static struct conf *parse(struct src *src, bool json, bool partly, struct errs *errs)
 {
     if (src->len > CONF_MAX_BYTES) {
         errs_add(errs, SEV_ERROR, ERR_LIMIT, (struct span) { .src = src }, "a configuration file has at most %zu bytes",
@@ -148,7 +148,7 @@ struct conf *conf_parse(struct src *src, bool json, struct errs *errs)
     struct conf_build b = { .mem = &tree->mem, .src = src, .errs = errs };
     struct conf *root = json ? conf_read_json(&b) : conf_read_yaml(&b);
     free(b.stack);
-    if (!root || errs->errors > errors) {
+    if (!root || (!partly && errs->errors > errors)) {
         arena_clear(&tree->mem);
         free(tree);
         return NULL;
@@ -156,6 +156,11 @@ struct conf *conf_parse(struct src *src, bool json, struct errs *errs)
     tree->root = *root;
     src_ref(src);
     return &tree->root;
+}
+
+struct conf *conf_parse(struct src *src, bool json, struct errs *errs)
+{
+    return parse(src, json, false, errs);
 }
 
 static int read_all(int fd, const char *path, size_t max, struct buf *out, struct err *e)
@@ -196,7 +201,7 @@ static bool name_is_json(const char *path)
     return len >= 5 && strcmp(path + len - 5, ".json") == 0;
 }
 
-struct conf *conf_load(const char *path, struct errs *errs)
+static struct conf *load(const char *path, bool partly, struct errs *errs)
 {
     struct err e = { 0 };
     struct conf *root = NULL;
@@ -210,13 +215,23 @@ struct conf *conf_load(const char *path, struct errs *errs)
         err_set(&e, ERR_MEMORY, "not enough memory to read \"%s\"", path);
         goto out;
     }
-    root = conf_parse(src, name_is_json(path), errs);
+    root = parse(src, name_is_json(path), partly, errs);
 out:
     if (e.code)
         errs_take(errs, &e);
     src_unref(src);
     buf_clear(&text);
     return root;
+}
+
+struct conf *conf_load(const char *path, struct errs *errs)
+{
+    return load(path, false, errs);
+}
+
+struct conf *conf_load_partly(const char *path, struct errs *errs)
+{
+    return load(path, true, errs);
 }
 
 void conf_free(struct conf *root)
@@ -398,18 +413,21 @@ static bool is_json_number(const char *s, size_t len)
     return i == len;
 }
 
-static bool keeps_its_text(const struct conf *c)
+const char *conf_plain_type(const struct conf *scalar)
 {
-    if (c->style != CONF_PLAIN)
-        return false;
-    return strcmp(c->text, "true") == 0 || strcmp(c->text, "false") == 0 || strcmp(c->text, "null") == 0 ||
-           is_json_number(c->text, c->len);
+    if (scalar->style != CONF_PLAIN)
+        return NULL;
+    if (strcmp(scalar->text, "true") == 0 || strcmp(scalar->text, "false") == 0)
+        return "Boolean";
+    if (strcmp(scalar->text, "null") == 0)
+        return "null";
+    return is_json_number(scalar->text, scalar->len) ? "number" : NULL;
 }
 
 void conf_write_json(struct buf *out, const struct conf *c)
 {
     if (c->kind == CONF_SCALAR) {
-        if (keeps_its_text(c))
+        if (conf_plain_type(c))
             buf_put(out, c->text, c->len);
         else
             json_write_string(out, c->text, c->len);

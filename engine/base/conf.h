@@ -22,6 +22,7 @@ enum conf_style { CONF_PLAIN, CONF_QUOTED, CONF_LITERAL, CONF_FOLDED }; /* of sc
 struct conf {
     enum conf_kind kind;
     enum conf_style style;
+    bool unusable;  /* scalar: an error about its text is given, another one would only repeat it */
     struct span at; /* of the value in the file; of a literal block, from its indicator to its last byte */
     char *text;     /* scalar: its value, NUL-terminated */
     size_t len;
@@ -35,6 +36,9 @@ struct conf {
 struct conf *conf_parse(struct src *src, bool json, struct errs *errs) MUST_CHECK;
 /* Read and parse a file; names ending in ".json" are JSON. */
 struct conf *conf_load(const char *path, struct errs *errs) MUST_CHECK;
+/* The same, but what reading can go on behind (a duplicate key, a second document, an alias) leaves the tree: its owner can look for
+ * more mistakes, and must see by errs that it is not to be used. */
+struct conf *conf_load_partly(const char *path, struct errs *errs) MUST_CHECK;
 void conf_free(struct conf *root);
 
 /* Member of a map by name, or NULL. */
@@ -43,6 +47,8 @@ struct conf *conf_get(const struct conf *map, const char *name);
 const char *conf_kind_name(const struct conf *c);
 /* True for a plain scalar that is empty, `~` or `null`. */
 bool conf_is_null(const struct conf *c);
+/* A plain scalar that is a JSON number, true, false or null: "number", "Boolean" or "null"; NULL for a text, as the others are. */
+const char *conf_plain_type(const struct conf *scalar);
 
 /* The scalar as a source text of its own, for the SQL of a rule: maps positions exactly for literal blocks and for
  * one-line scalars without escapes (SRC_EXACT), otherwise SRC_INSIDE. Returns owned, or NULL when memory is short. */
@@ -53,7 +59,7 @@ struct src *conf_text_src(const struct conf *scalar) MUST_CHECK;
 void conf_write_json(struct buf *out, const struct conf *c);
 
 /* Replace `${env:NAME}` and `${file:PATH}` in every scalar value of the tree (sluice.yaml only). A missing variable or file is
- * an error at its place. The text read from a file loses one trailing line end. */
+ * an error at its place, and makes the scalar unusable. The text read from a file loses one trailing line end. */
 int conf_fill_secrets(struct conf *root, struct errs *errs);
 
 #endif

@@ -82,7 +82,7 @@ static const char *next_mark(const char *s, const char *end, bool *env)
 }
 
 /* Append the filled text; errors go to errs, and filling goes on behind them. Returns the number of marks. */
-static size_t fill_text(const struct conf *c, struct buf *out, struct errs *errs)
+static size_t fill_text(struct conf *c, struct buf *out, struct errs *errs)
 {
     const char *s = c->text, *end = c->text + c->len;
     size_t marks = 0;
@@ -96,6 +96,7 @@ static size_t fill_text(const struct conf *c, struct buf *out, struct errs *errs
                        : err_set(&e, ERR_CONF_VALUE, "the \"}\" that ends this substitution is missing");
         if (rc < 0) {
             e.at = place_of_mark(c, mark, len);
+            c->unusable = true;
             errs_take(errs, &e);
         }
         s = mark + len;

@@ -191,7 +191,10 @@ static struct conf *read_key(struct yaml_reader *r)
         if (!skip_container(r))
             return NULL;
     }
-    return conf_build_scalar(r->b, at, "", 0);
+    struct conf *c = conf_build_scalar(r->b, at, "", 0);
+    if (c)
+        c->unusable = true;
+    return c;
 }
 
 /* The children of a container, up to and with its end event. */
@@ -281,7 +284,6 @@ static struct conf *read_stream(struct yaml_reader *r)
     if (r->event.type != YAML_STREAM_END_EVENT) {
         struct span at = span_between(r, &r->event.start_mark, &r->event.end_mark);
         report_unsupported(r, at, "a second document begins here", "Put each document in a file of its own.");
-        return NULL;
     }
     bool nothing = root->kind == CONF_SCALAR && root->style == CONF_PLAIN && root->len == 0;
     return nothing ? empty_map(r) : root;

@@ -252,8 +252,26 @@ static void read_default(const struct opt *opt, void *field, struct span at, str
         errs_add(errs, SEV_ERROR, why.code, at, "\"%s\" %s", opt->name, why.text);
 }
 
+/* The error about an unusable scalar once more, so that every reader counts it; errs_sort drops repeats. */
+static void repeat_error(const struct conf *c, struct errs *errs)
+{
+    for (size_t i = 0; i < errs->count; i++) {
+        const struct err found = errs->items[i];
+        bool here = found.at.src == c->at.src && found.at.off >= c->at.off && found.at.off <= c->at.off + c->at.len;
+        if (here && found.severity == SEV_ERROR) {
+            errs_take(errs, &found);
+            return;
+        }
+    }
+    errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, c->at, "this is not usable"); /* the list is full */
+}
+
 static void read_given(const struct opt *opt, const struct conf *c, void *field, struct errs *errs)
 {
+    if (c->unusable) {
+        repeat_error(c, errs);
+        return;
+    }
     if (kinds[opt->type].scalar && c->kind != CONF_SCALAR) {
         errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, c->at, "\"%s\" must be a text or a number, not a %s", opt->name,
                  conf_kind_name(c));
@@ -313,6 +331,10 @@ int opt_read(const struct opt *table, size_t count, const struct conf *map, cons
              struct errs *errs)
 {
     size_t errors = errs->errors;
+    if (map && map->unusable) {
+        repeat_error(map, errs);
+        return -1;
+    }
     if (map && conf_is_null(map))
         map = NULL;
     if (map && map->kind != CONF_MAP) {
@@ -323,7 +345,9 @@ int opt_read(const struct opt *table, size_t count, const struct conf *map, cons
     for (size_t i = 0; i < count; i++)
         read_option(&table[i], map, what, at, obj, errs);
     for (size_t i = 0; map && i < map->count; i++) {
-        if (!is_known(table, count, map->keys[i]))
+        if (map->keys[i]->unusable)
+            repeat_error(map->keys[i], errs);
+        else if (!is_known(table, count, map->keys[i]))
             report_unknown(table, count, map->keys[i], what, errs);
     }
     return errs->errors > errors ? -1 : 0;

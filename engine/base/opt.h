@@ -40,7 +40,7 @@ struct opt { // NOLINT(clang-analyzer-optin.performance.Padding): rows begin wit
 
 /* Fill obj (already zeroed) from a map (NULL or a null scalar: only defaults). A null value counts as absent, except for
  * OPT_CONF. Numbers, durations, sizes and booleans may be quoted. Unknown keys, wrong types, values out of range and missing
- * required keys go to errs, each at its place. `what` names the map in errors ('unknown option "tpic" of republish').
+ * required keys go to errs, each at its place; of an unusable value its error once more. `what` names the map in errors ('unknown option "tpic" of republish').
  * Returns 0 if nothing was wrong. */
 int opt_read(const struct opt *table, size_t count, const struct conf *map, const char *what, struct span at, void *obj,
              struct errs *errs) MUST_CHECK;

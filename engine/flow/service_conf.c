@@ -172,6 +172,8 @@ static void check_values(const struct fields *f, const struct conf *root, struct
 
 static bool check_rule_path(const struct conf *path, struct errs *errs)
 {
+    if (path->unusable)
+        return false;
     if (path->kind != CONF_SCALAR)
         errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, path->at, "\"rules\" must hold paths, not a %s", conf_kind_name(path));
     else if (path->len == 0 || strlen(path->text) != path->len)
@@ -261,6 +263,8 @@ static struct conf *select_members(const struct conf *map, bool common)
 /* An entry of the list: a map with one member, the kind, whose value is a map or nothing. */
 static bool check_source(const struct conf *entry, struct errs *errs)
 {
+    if (entry->unusable)
+        return false;
     if (entry->kind != CONF_MAP || entry->count == 0) {
         struct err *e =
             errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, entry->at, "a source must be a map with one member, its kind");
@@ -277,6 +281,8 @@ static bool check_source(const struct conf *entry, struct errs *errs)
             err_hint(e, "Begin each source with \"-\".");
         return false;
     }
+    if (options->unusable)
+        return false;
     if (options->kind != CONF_MAP && !conf_is_null(options)) {
         errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, options->at, "the options of %.80s must be a map, not a %s",
                  kind->text, conf_kind_name(options));
@@ -336,7 +342,7 @@ static void fill_empty_connections(struct conf *connections)
 static void take_connections(struct service_conf *c, struct errs *errs)
 {
     struct conf *connections = conf_get(c->root, "connections");
-    if (!connections || conf_is_null(connections))
+    if (!connections || connections->unusable || conf_is_null(connections))
         return;
     if (connections->kind == CONF_MAP) {
         fill_empty_connections(connections);
@@ -387,7 +393,7 @@ struct service_conf *service_conf_load(const char *path, struct errs *errs)
     struct fields f = { .c = { .folder = path_folder(path) } };
     int rc = c && f.c.folder ? 0 : no_memory(errs);
     if (rc == 0) {
-        f.c.root = conf_load(path, errs);
+        f.c.root = conf_load_partly(path, errs); /* nothing runs after an error, but the rules can be checked */
         rc = f.c.root ? read_all(&f, errs) : -1;
     }
     if (!c) {
@@ -399,6 +405,22 @@ struct service_conf *service_conf_load(const char *path, struct errs *errs)
         return c;
     service_conf_free(c);
     return NULL;
+}
+
+void source_conf_hint_common(const struct source_conf *source, struct errs *errs)
+{
+    const char *names[COUNT(common_options)];
+    for (size_t i = 0; i < COUNT(common_options); i++)
+        names[i] = common_options[i].name;
+    for (size_t i = 0; i < source->options->count; i++) {
+        const struct conf *key = source->options->keys[i];
+        const char *near = nearest_word(key->text, key->len, names, COUNT(names));
+        for (size_t k = 0; near && k < errs->count; k++) {
+            struct err *e = &errs->items[k];
+            if (e->code == ERR_CONF_KEY && !e->hint[0] && e->at.src == key->at.src && e->at.off == key->at.off)
+                err_hint(e, "did you mean \"%s\"?", near);
+        }
+    }
 }
 
 void service_conf_help(struct buf *out)

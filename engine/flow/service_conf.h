@@ -59,6 +59,8 @@ struct service_conf {
  * could be read. Returns owned. */
 struct service_conf *service_conf_load(const char *path, struct errs *errs);
 void service_conf_free(struct service_conf *c);
+/* Errors about unknown options of a source that have no hint get the nearest of the options that are common to all sources. */
+void source_conf_hint_common(const struct source_conf *source, struct errs *errs);
 /* One line per option, for --help and docs. */
 void service_conf_help(struct buf *out);
 

@@ -588,6 +588,27 @@ static void loads_files(void **state)
     conf_free(NULL);
 }
 
+static void loads_partly(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/sluice-test-conf-XXXXXX";
+    int fd = mkstemp(path);
+    static const char text[] = "a: 1\nb: *x\na: 2\nc: [3]\n---\nd: 4\n";
+    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+    close(fd);
+    assert_null(conf_load(path, &errs));
+    assert_int_equal(errs.errors, 3);
+    errs_clear(&errs);
+    root = conf_load_partly(path, &errs);
+    assert_non_null(root);
+    assert_int_equal(errs.errors, 3);
+    assert_string_equal(conf_get(root, "a")->text, "1");
+    assert_true(conf_get(root, "b")->unusable);
+    assert_int_equal(conf_get(root, "c")->count, 1);
+    assert_null(conf_get(root, "d"));
+    unlink(path);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, NULL, clean_up)
 
 int main(void)
@@ -622,6 +643,7 @@ int main(void)
         TEST(secret_files_are_beside_the_file_that_names_them),
         TEST(a_secret_file_is_bounded),
         TEST(loads_files),
+        TEST(loads_partly),
     };
     return cmocka_run_group_tests_name("conf", tests, NULL, NULL);
 }
