@@ -278,6 +278,16 @@ static struct outer_name choose_name(struct outer_name outer, struct rule_fields
     return outer;
 }
 
+/* A number where the statement should be is a slip of the type, not of the grammar. */
+static void check_sql_type(struct rule_fields *f, struct errs *errs)
+{
+    const char *type = f->sql ? conf_plain_type(f->sql) : NULL;
+    if (!type)
+        return;
+    errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, f->sql->at, "\"sql\" must be a text, not a %s", type);
+    f->sql = NULL;
+}
+
 static int fill_def(struct rule_def *def, const struct reader *r, struct outer_name outer, bool is_listed)
 {
     struct rule_fields f = { 0 };
@@ -286,6 +296,7 @@ static int fill_def(struct rule_def *def, const struct reader *r, struct outer_n
     struct outer_name name = choose_name(outer, &f, def->map, r->errs);
     int rc = take_name(def, r, name.text, name.at, is_listed);
     take_version(def, r->path, f.version, r->errs);
+    check_sql_type(&f, r->errs);
     take_actions(def, &f, r->errs);
     def->tests = take_list(f.tests, "tests", r->errs);
     def->disabled = f.disabled;
