@@ -73,13 +73,27 @@ static struct worker *lane_of(struct intake *in, uint64_t key)
     return in->env->workers[at % in->env->worker_count];
 }
 
+/* The notice of an unknown rule. Publishers choose the names, so there is a bound. */
+static struct notice *notice_of(struct intake *in, const char *name, size_t len)
+{
+    uint64_t hash = hash_of(name, len);
+    for (size_t i = 0; i < in->not_found_count; i++) {
+        if (in->not_found[i].name == hash)
+            return &in->not_found[i].notice;
+    }
+    if (in->not_found_count == NOT_FOUND_NAMES)
+        return &in->not_found[NOT_FOUND_NAMES].notice;
+    in->not_found[in->not_found_count].name = hash;
+    return &in->not_found[in->not_found_count++].notice;
+}
+
 static void say_not_found(struct intake *in, const struct message *m)
 {
     uint64_t silent;
     const char *name = "", *rest;
     size_t len = 0, rest_len;
-    if (!notice_due(&in->not_found, clock_monotonic_ms(in->env->clock), &silent) ||
-        !topic_basic_ingest(m->topic, m->topic_len, &name, &len, &rest, &rest_len))
+    if (!topic_basic_ingest(m->topic, m->topic_len, &name, &len, &rest, &rest_len) ||
+        !notice_due(notice_of(in, name, len), clock_monotonic_ms(in->env->clock), &silent))
         return;
     char rule[136], more[24];
     len = len < sizeof(rule) - 1 ? len : sizeof(rule) - 1;
@@ -184,7 +198,8 @@ void intake_init(struct intake *in, const struct intake_env *env, const struct m
     *in = (struct intake) { .env = env, .origin = *origin, .name = name, .ordering = ordering };
     in->sink = (struct source_sink) { .submit = submit, .wait_room = wait_room, .finished = finished };
     random_seed(&in->random, random_entropy());
-    notice_init(&in->not_found, SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
+    for (size_t i = 0; i <= NOT_FOUND_NAMES; i++)
+        notice_init(&in->not_found[i].notice, SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
 }
 
 void intake_clear(struct intake *in)

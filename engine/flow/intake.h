@@ -42,6 +42,14 @@ struct intake_env {
     void *ctx;
 };
 
+/* Unknown rules whose names are told one by one; what comes beyond so many shares one notice. */
+#define NOT_FOUND_NAMES 16
+
+struct not_found {
+    uint64_t name; /* hash */
+    struct notice notice;
+};
+
 struct intake {
     struct source_sink sink; /* first: the source gets it back */
     const struct intake_env *env;
@@ -52,9 +60,10 @@ struct intake {
     struct random random;
     uint32_t *matches; /* room for every rule of the ruleset */
     size_t match_cap;
-    uint64_t turn; /* ORDERING_NONE: lanes in turn */
-    bool starved;  /* the last answer was FULL for lack of memory, not of room */
-    struct notice not_found;
+    uint64_t turn;                                   /* ORDERING_NONE: lanes in turn */
+    bool starved;                                    /* the last answer was FULL for lack of memory, not of room */
+    struct not_found not_found[NOT_FOUND_NAMES + 1]; /* the last one: of all other names */
+    size_t not_found_count;
 };
 
 void intake_init(struct intake *in, const struct intake_env *env, const struct msg_origin *origin, const char *name,

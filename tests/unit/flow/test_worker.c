@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <sched.h>
 
+#include "engine/flow/intake.h"
 #include "flow_fixture.h"
 
 static void assert_counts(struct fixture *x, const char *rule, uint64_t matched, enum run_state state, uint64_t count)
@@ -63,6 +64,46 @@ static void test_basic_ingest(void **state)
     assert_int_equal(s.sources[0].rule_not_found, 1);
     assert_int_equal(s.sources[0].unmatched, 1);
     stats_snapshot_clear(&s);
+}
+
+/* The messages go to rules that are not there: how many lines tell so, and is the rule's name in them? */
+static size_t lines_about(struct fixture *x, const char *const *rules, size_t count, const char *name)
+{
+    int fds[2];
+    char text[1 << 14], topic[64];
+    size_t lines = 0;
+    assert_int_equal(pipe(fds), 0);
+    log_setup(fds[1], LOG_LEVEL_ERROR, LOG_FORM_PERSON);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(topic, sizeof(topic), "$aws/rules/%s/a", rules[i]);
+        fixture_send(x, topic, "{}");
+    }
+    log_setup(2, LOG_LEVEL_DISABLED, LOG_FORM_PERSON);
+    close(fds[1]);
+    ssize_t n = read(fds[0], text, sizeof(text) - 1);
+    assert_true(n >= 0);
+    text[n] = '\0';
+    close(fds[0]);
+    for (const char *s = text; (s = strstr(s, name)) != NULL; s++)
+        lines++;
+    return lines;
+}
+
+static void test_every_unknown_rule_is_told(void **state)
+{
+    struct fixture *x = *state;
+    fixture_open(x, NULL, "{ ruleName: r, sql: \"SELECT topic() AS t\", actions: [ { live: { to: x } } ] }");
+    const char *const few[] = { "first", "second", "first", "second", "first" };
+    assert_int_equal(lines_about(x, few, 5, "Rule first not found"), 1);
+    assert_int_equal(lines_about(x, (const char *const[]) { "third" }, 1, "Rule third not found"), 1);
+    const char *many[40];
+    char names[40][8];
+    for (size_t i = 0; i < 40; i++) {
+        snprintf(names[i], sizeof(names[i]), "n%zu", i);
+        many[i] = names[i];
+    }
+    assert_int_equal(lines_about(x, many, 40, "not found"), NOT_FOUND_NAMES - 3 + 1);
+    fixture_assert_settled_once(x);
 }
 
 static void test_filtered(void **state)
@@ -304,6 +345,7 @@ int main(void)
         TEST(test_delivers_output_and_templates),
         TEST(test_unmatched_is_settled_at_once),
         TEST(test_basic_ingest),
+        TEST(test_every_unknown_rule_is_told),
         TEST(test_filtered),
         TEST(test_a_rule_without_actions_delivers_nothing),
         TEST(test_an_aborted_evaluation_is_failed),
