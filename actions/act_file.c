@@ -124,6 +124,14 @@ static int check_constant_path(const struct file_act *a, struct errs *errs)
     return -1;
 }
 
+/* The folder of sluice.yaml holds what a message should not reach: the configuration, rules, dead letters. */
+static void warn_free_path(const struct file_act *a, struct errs *errs)
+{
+    struct err *e = errs_add(errs, SEV_WARNING, ERR_CONF_VALUE, a->path->at,
+                             "a message can choose any file below the folder of sluice.yaml, sluice.yaml among them");
+    err_hint(e, "Begin the path with a folder of its own.");
+}
+
 static int open_path_template(struct file_act *a, struct act_host *host, struct errs *errs)
 {
     if (!a->path)
@@ -133,6 +141,8 @@ static int open_path_template(struct file_act *a, struct act_host *host, struct 
         return -1;
     a->constant_len = act_constant_prefix(a->path);
     a->is_constant = host->template_is_constant(host, a->path_text);
+    if (!a->is_constant && a->constant_len == 0)
+        warn_free_path(a, errs);
     return check_constant_path(a, errs);
 }
 

@@ -114,6 +114,7 @@ static void do_action(const struct json_doc *d)
         buf_printf(&answer, "{\"action\":%zu}", action_count++);
     else
         answer_errors(&errs);
+    errs_clear(&errs);
     free(yaml);
 }
 
