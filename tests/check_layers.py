@@ -46,7 +46,7 @@ LIBRARIES = {
 # The C library, POSIX, Linux and the compiler: free for all but sql/.
 SYSTEM = re.compile(
     r"(assert|complex|ctype|dirent|dlfcn|endian|errno|fcntl|fenv|float|fnmatch|getopt|glob|grp|ifaddrs|inttypes|limits|locale"
-    r"|malloc|math|netdb|poll|pthread|pwd|regex|sched|semaphore|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef"
+    r"|malloc|math|netdb|poll|pthread|pwd|regex|sched|search|semaphore|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef"
     r"|stdint|stdio|stdlib|stdnoreturn|string|strings|syslog|termios|tgmath|threads|time|uchar|unistd|wchar|wctype"
     r"|[a-z]mmintrin|immintrin|(arpa|linux|net|netinet|sanitizer|sys)/\w+)\.h"
 )

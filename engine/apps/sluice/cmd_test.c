@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,6 +21,7 @@ struct tester {
     struct test_report report;
     struct arena arena; /* of one case */
     struct buf details;
+    void *ids; /* tsearch tree of the current file's: owned texts */
 };
 
 static void fail_case(struct tester *t, const char *file, unsigned line, const char *id, const struct err *e)
@@ -29,6 +31,29 @@ static void fail_case(struct tester *t, const char *file, unsigned line, const c
     if (e->hint[0])
         buf_printf(&t->details, "  hint: %s\n", e->hint);
     test_report_fail(&t->report, file, line, id, NULL, t->details.p);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* Remember the id in the current file; -1 if it was there already. */
+static int take_id(struct tester *t, const char *id, struct err *e)
+{
+    char *copy = strdup(id);
+    char **kept = copy ? tsearch(copy, &t->ids, compare_ids) : NULL;
+    if (kept && *kept == copy)
+        return 0;
+    free(copy);
+    return kept ? err_set(e, ERR_CONF_NAME, "the id is taken by an earlier case of this file")
+                : err_set(e, ERR_MEMORY, "out of memory");
+}
+
+static void forget_ids(struct tester *t)
+{
+    tdestroy(t->ids, free);
+    t->ids = NULL;
 }
 
 /* Read and run the case that a JSON text holds. */
@@ -43,6 +68,11 @@ static void run_text(struct tester *t, const char *file, unsigned line, const ch
     const struct json_doc *doc = json_parse(&t->arena, text, len, NULL, &e);
     if (!doc || case_read(&c, doc, defaults, line, &t->arena, &e) < 0) {
         fail_case(t, file, line, id, &e);
+        return;
+    }
+    bool has_id = json_member(doc, 0, "id", 2) != 0; /* else it is the line's number */
+    if (has_id && take_id(t, c.id, &e) < 0) {
+        fail_case(t, file, line, c.id, &e);
         return;
     }
     buf_reset(&t->details);
@@ -110,15 +140,16 @@ static bool is_aws_fixture(struct tester *t, const char *text, size_t len)
     return doc && json_at(doc, 0)->kind == JSON_OBJECT && json_member(doc, 0, "inputSql", 8) != 0;
 }
 
-static void run_file(struct tester *t, const char *file)
+static bool is_rule_yaml(const char *file)
+{
+    return ends_with(file, ".yaml") || ends_with(file, ".yml");
+}
+
+static void run_json_file(struct tester *t, const char *file)
 {
     struct err e = { 0 };
     size_t len;
     bool lines = ends_with(file, ".jsonl");
-    if (!lines && !ends_with(file, ".json")) {
-        run_rule_file(t, file);
-        return;
-    }
     char *text = read_file(file, &len, &e);
     if (!text)
         fail_case(t, file, 1, file, &e);
@@ -131,10 +162,29 @@ static void run_file(struct tester *t, const char *file)
     free(text);
 }
 
+static bool is_json(const char *file)
+{
+    return ends_with(file, ".jsonl") || ends_with(file, ".json");
+}
+
+static void run_file(struct tester *t, const char *file)
+{
+    struct err e = { 0 };
+    if (is_json(file)) {
+        run_json_file(t, file);
+    } else if (is_rule_yaml(file)) {
+        run_rule_file(t, file);
+    } else {
+        err_set(&e, ERR_CONF_VALUE, "this kind of file holds no tests");
+        err_hint(&e, "Tests are in case files (.jsonl, .json) and in rule files (.yaml, .yml, .json).");
+        fail_case(t, file, 1, file, &e);
+    }
+    forget_ids(t);
+}
+
 static int is_test_file(const struct dirent *d)
 {
-    return ends_with(d->d_name, ".jsonl") || ends_with(d->d_name, ".json") || ends_with(d->d_name, ".yaml") ||
-           ends_with(d->d_name, ".yml");
+    return is_json(d->d_name) || is_rule_yaml(d->d_name);
 }
 
 /* A file, or every test file of a folder in order of name. */
