@@ -356,25 +356,37 @@ static void to_snake(const char *s, size_t len, char *out, size_t cap)
     out[n] = '\0';
 }
 
-static int read_member(struct reader *r, uint32_t key)
+/* The member that a key names, or NULL after an error. */
+static const struct member *member_find(const char *given, size_t len, struct err *e)
 {
     char name[64];
+    const char *names[MEMBER_COUNT];
+    to_snake(given, len, name, sizeof name);
+    for (size_t i = 0; i < MEMBER_COUNT; i++) {
+        if (strcmp(members[i].name, name) == 0)
+            return &members[i];
+        names[i] = members[i].name;
+    }
+    const char *near = nearest_word(name, strlen(name), names, MEMBER_COUNT);
+    err_set(e, ERR_CONF_KEY, "unknown member \"%.*s\" of a test case", (int)(len > 60 ? 60 : len), given);
+    if (near)
+        err_hint(e, "did you mean \"%s\"?", near);
+    return NULL;
+}
+
+int case_check_member(const char *name, size_t len, struct err *e)
+{
+    return member_find(name, len, e) ? 0 : -1;
+}
+
+static int read_member(struct reader *r, uint32_t key)
+{
     size_t len;
     const char *given = json_text(r->doc, key, r->a, &len);
     if (!given)
         return err_set(r->e, ERR_MEMORY, "out of memory");
-    to_snake(given, len, name, sizeof name);
-    for (size_t i = 0; i < MEMBER_COUNT; i++)
-        if (strcmp(members[i].name, name) == 0)
-            return members[i].read(r, key + 1);
-    const char *names[MEMBER_COUNT];
-    for (size_t i = 0; i < MEMBER_COUNT; i++)
-        names[i] = members[i].name;
-    const char *near = nearest_word(name, strlen(name), names, MEMBER_COUNT);
-    err_set(r->e, ERR_CONF_KEY, "unknown member \"%.*s\" of a test case", (int)(len > 60 ? 60 : len), given);
-    if (near)
-        err_hint(r->e, "did you mean \"%s\"?", near);
-    return -1;
+    const struct member *m = member_find(given, len, r->e);
+    return m ? m->read(r, key + 1) : -1;
 }
 
 static int check_complete(struct reader *r, bool template_error)

@@ -55,4 +55,7 @@ struct case_defaults {
 int case_read(struct test_case *c, const struct json_doc *doc, const struct case_defaults *defaults, unsigned line,
               struct arena *a, struct err *e) MUST_CHECK;
 
+/* Is there a member of that name, in snake_case or camelCase? -1 with the nearest one as hint. */
+int case_check_member(const char *name, size_t len, struct err *e) MUST_CHECK;
+
 #endif

@@ -41,18 +41,40 @@ static const char *find_conf(const char *named, const char *first_file, struct b
     return find_above(first_file, out) ? out->p : NULL;
 }
 
+/* What an unreadable configuration leaves unchecked, or makes look wrong. */
+static void note_unreadable(const struct service *s, const char *conf, bool named, struct errs *errs)
+{
+    if (!conf || access(conf, R_OK) != 0 || (s->conf && s->conf->root->kind == CONF_MAP))
+        return;
+    if (named)
+        errs_add(errs, SEV_NOTE, ERR_CONF_VALUE, (struct span) { 0 },
+                 "the connections of \"%.120s\" could not be read: those that rules name count as unknown", conf);
+    else
+        errs_add(errs, SEV_NOTE, ERR_CONF_VALUE, (struct span) { 0 },
+                 "the rules of \"%.120s\" could not be read: no rule file is checked", conf);
+}
+
+static void print_success(const struct ruleset *rules, size_t warnings)
+{
+    size_t count = rules ? rules->def_count : 0, disabled = rules ? count - rules->rule_count : 0;
+    printf("%zu rule%s checked", count, count == 1 ? "" : "s");
+    if (disabled)
+        printf(" (%zu disabled)", disabled);
+    printf(", no errors, %zu warning%s\n", warnings, warnings == 1 ? "" : "s");
+}
+
 static int check(const char *conf, char *const *files, size_t count)
 {
     struct errs errs = { 0 };
     struct service s;
     service_open(&s, conf, &errs);
+    s.check_tests = true;
+    note_unreadable(&s, conf, count > 0, &errs);
     service_compile(&s, files, count, NULL, &errs);
     int rc = errs.errors == 0 ? 0 : -1;
-    size_t rules = s.ruleset ? s.ruleset->rule_count : 0;
     print_errs(&errs);
     if (rc == 0)
-        printf("%zu rule%s checked, no errors, %zu warning%s\n", rules, rules == 1 ? "" : "s", errs.warnings,
-               errs.warnings == 1 ? "" : "s");
+        print_success(s.ruleset, errs.warnings);
     else
         printf("%zu error%s, %zu warning%s\n", errs.errors, errs.errors == 1 ? "" : "s", errs.warnings,
                errs.warnings == 1 ? "" : "s");

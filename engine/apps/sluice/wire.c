@@ -5,12 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/apps/sluice/case_check.h"
 #include "engine/base/clock.h"
 #include "engine/flow/rule_file.h"
 #include "engine/flow/source_mqtt.h"
 #include "engine/flow/source_replay.h"
 
 const struct source_type *const source_types[] = { &source_mqtt, &source_replay, NULL };
+
+static void hint_known(struct err *e, const char *const *names, size_t count)
+{
+    struct buf known;
+    buf_init(&known, sizeof(e->hint));
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&known, "%s%s", i ? ", " : "", names[i]);
+    if (!known.failed && known.len)
+        err_hint(e, "Known sources: %s.", known.p);
+    buf_clear(&known);
+}
 
 static const struct source_type *source_type_find(const struct source_conf *conf, struct errs *errs)
 {
@@ -25,6 +37,8 @@ static const struct source_type *source_type_find(const struct source_conf *conf
     const char *near = nearest_word(conf->kind, strlen(conf->kind), names, n);
     if (near)
         err_hint(e, "did you mean \"%s\"?", near);
+    else
+        hint_known(e, names, n);
     return NULL;
 }
 
@@ -43,9 +57,43 @@ static void open_source(struct service *s, const struct source_conf *conf, struc
     if (type)
         check_ordering(conf, type, errs);
     void *handle = type ? type->open(conf->options, &s->source_env, errs) : NULL;
+    if (type)
+        source_conf_hint_common(conf, errs);
     if (handle)
         s->sources[s->source_count++] =
             (struct flow_source) { type, handle, type->name, (enum ordering)conf->ordering };
+}
+
+/* The text of an option, "" if it is not there. */
+static const char *text_of(const struct conf *options, const char *name)
+{
+    const struct conf *c = conf_get(options, name);
+    return c && c->kind == CONF_SCALAR && !c->unusable ? c->text : "";
+}
+
+static bool same_text(const struct conf *a, const struct conf *b, const char *name)
+{
+    return strcmp(text_of(a, name), text_of(b, name)) == 0;
+}
+
+/* Two sources of one broker with one client identifier: the broker closes the connection of the one when the other comes. */
+static void check_client_ids(const struct service_conf *conf, struct errs *errs)
+{
+    for (size_t i = 1; i < conf->source_count; i++) {
+        const struct source_conf *s = &conf->sources[i];
+        bool taken = false;
+        for (size_t k = 0; k < i && strcmp(s->kind, "mqtt") == 0; k++)
+            taken |= strcmp(conf->sources[k].kind, "mqtt") == 0 &&
+                     same_text(s->options, conf->sources[k].options, "url") &&
+                     same_text(s->options, conf->sources[k].options, "clientId");
+        if (!taken)
+            continue;
+        const struct conf *id = conf_get(s->options, "clientId");
+        struct err *e =
+            errs_add(errs, SEV_WARNING, ERR_CONF_VALUE, id ? id->at : s->at,
+                     "another source has the same \"url\" and \"clientId\": a broker keeps only one of them connected");
+        err_hint(e, "Give each source a \"clientId\" of its own.");
+    }
 }
 
 static void open_sources(struct service *s, struct errs *errs)
@@ -57,6 +105,7 @@ static void open_sources(struct service *s, struct errs *errs)
     }
     for (size_t i = 0; i < s->conf->source_count; i++)
         open_source(s, &s->conf->sources[i], errs);
+    check_client_ids(s->conf, errs);
 }
 
 /* Where a republish without a connection goes: the broker of the first mqtt source. */
@@ -92,6 +141,8 @@ struct ruleset *service_rules(struct service *s, char *const *paths, size_t coun
     for (size_t i = 0; i < count; i++)
         if (rule_file_read(paths[i], &defs, &def_count, errs) < 0)
             continue; /* its errors are in errs; the other files are still read */
+    for (size_t i = 0; s->check_tests && i < def_count; i++)
+        case_check(defs[i], errs);
     struct ruleset *rs = ruleset_compile(defs, def_count, &s->targets, stats, errs);
     for (size_t i = 0; rs && i < s->source_count; i++)
         if (s->sources[i].type->check)

@@ -19,6 +19,7 @@ struct service {
     struct flow_source *sources;
     size_t source_count;
     bool sources_given; /* to a flow, which closes them */
+    bool check_tests;   /* set by who wants service_compile to look at the rules' tests, too */
     struct ruleset *ruleset;
 };
 
