@@ -107,6 +107,8 @@ static bool check_connection(const struct conf *name, const struct conf *c, stru
     }
     if (c->kind == CONF_MAP && c->count == 1)
         return true;
+    if (c->unusable)
+        return false;
     struct span at = c->kind == CONF_MAP && c->count > 1 ? c->keys[1]->at : c->at;
     struct err *e = errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, at,
                              "connection \"%.80s\" must be a map with one member, its kind", name->text);
