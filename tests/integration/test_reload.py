@@ -84,6 +84,14 @@ class Reload(Servers):
         service.wait_log("reloaded: running 1 rule")
         self.assertEqual(service.stop(), 0)
 
+    def test_one_broken_file_of_several(self):
+        service = self.started({"keep": KEEP, "other": rule("other", "SELECT seq FROM 'b/#'")})
+        self.replace(service, "rules/other.yaml", "ruleName: [")
+        service.wait_log("the 2 rules from before go on")
+        self.publish("b/1", seq=1)
+        self.wait_lines(service, "out.ndjson", [{"seq": 1}])
+        self.assertEqual(service.stop(), 0)
+
     def test_sluice_yaml(self):
         """Its rules are taken over, anything else waits for the next start."""
         service = self.started({"keep": KEEP})

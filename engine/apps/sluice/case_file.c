@@ -158,7 +158,7 @@ static int m_sourceip(struct reader *r, uint32_t node)
 }
 static int m_via(struct reader *r, uint32_t node)
 {
-    const char *via = NULL;
+    const char *via = "";
     if (read_text(r, node, "via", &via, NULL) < 0)
         return -1;
     r->c->message.over_mqtt = strcmp(via, "mqtt") == 0;
@@ -274,7 +274,7 @@ static int m_expect_no_match(struct reader *r, uint32_t node)
 }
 static int m_expect_error(struct reader *r, uint32_t node)
 {
-    const char *kind = NULL;
+    const char *kind = "";
     if (read_text(r, node, "expect_error", &kind, NULL) < 0)
         return -1;
     bool parse = strcmp(kind, "parse") == 0;

@@ -137,7 +137,7 @@ struct ruleset *service_rules(struct service *s, char *const *paths, size_t coun
                               struct errs *errs)
 {
     struct rule_def **defs = NULL;
-    size_t def_count = 0;
+    size_t def_count = 0, errors = errs->errors;
     for (size_t i = 0; i < count; i++)
         if (rule_file_read(paths[i], &defs, &def_count, errs) < 0)
             continue; /* its errors are in errs; the other files are still read */
@@ -147,7 +147,10 @@ struct ruleset *service_rules(struct service *s, char *const *paths, size_t coun
     for (size_t i = 0; rs && i < s->source_count; i++)
         if (s->sources[i].type->check)
             s->sources[i].type->check(s->sources[i].handle, rs->filters, rs->filter_count, errs);
-    return rs;
+    if (errs->errors == errors)
+        return rs;
+    ruleset_unref(rs);
+    return NULL;
 }
 
 void service_compile(struct service *s, char *const *paths, size_t count, struct stats_table *stats, struct errs *errs)

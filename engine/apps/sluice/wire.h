@@ -26,7 +26,8 @@ struct service {
 /* Read the configuration at `path` (NULL: none, as if empty), open targets and sources. Connects to nothing. Every independent error
  * and warning goes to errs; close in either case. */
 void service_open(struct service *s, const char *path, struct errs *errs);
-/* Compile the rules of files and folders; let sources check them. `stats` may be NULL. Owned; NULL: an error. */
+/* Compile the rules of files and folders; let sources check them. `stats` may be NULL. Owned; NULL: an error, in
+ * whatever file. */
 struct ruleset *service_rules(struct service *s, char *const *paths, size_t count, struct stats_table *stats,
                               struct errs *errs);
 /* Compile the rules into s->ruleset: those of `paths` if count > 0, else the configuration's. */
