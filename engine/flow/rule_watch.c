@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "engine/base/path.h"
-#include "engine/flow/rule_file.h"
 
 #define EVENTS                                                                                                         \
     (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
@@ -23,6 +22,7 @@ struct watched {
 
 struct rule_watch {
     int fd;
+    bool (*counts)(const char *name);
     struct watched *items;
     size_t count;
 };
@@ -52,7 +52,8 @@ static bool watch_missing(struct rule_watch *w)
     return came;
 }
 
-struct rule_watch *rule_watch_new(const char *const *paths, size_t count, struct err *e)
+struct rule_watch *rule_watch_new(const char *const *paths, size_t count, bool (*counts)(const char *name),
+                                  struct err *e)
 {
     struct rule_watch *w = calloc(1, sizeof(*w));
     if (!w || !(w->items = calloc(count + 1, sizeof(*w->items)))) {
@@ -60,6 +61,7 @@ struct rule_watch *rule_watch_new(const char *const *paths, size_t count, struct
         err_set(e, ERR_MEMORY, "not enough memory to watch the rules");
         return NULL;
     }
+    w->counts = counts;
     w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (w->fd < 0) {
         err_set(e, ERR_IO, "could not watch the rules: %s", strerror(errno));
@@ -98,11 +100,11 @@ int rule_watch_fd(const struct rule_watch *w)
 }
 
 /* Does it matter that something of this name came, went or was written in the folder? */
-static bool concerns(const struct watched *item, const char *name)
+static bool concerns(const struct rule_watch *w, const struct watched *item, const char *name)
 {
     if (strncmp(name, "..", 2) == 0)
         return true;
-    return item->name ? strcmp(item->name, name) == 0 : rule_file_has_name(name);
+    return item->name ? strcmp(item->name, name) == 0 : w->counts(name);
 }
 
 static bool handle(struct rule_watch *w, const struct inotify_event *event)
@@ -115,7 +117,7 @@ static bool handle(struct rule_watch *w, const struct inotify_event *event)
         if (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)) {
             item->descriptor = -1;
             changed = true;
-        } else if (event->len && concerns(item, event->name)) {
+        } else if (event->len && concerns(w, item, event->name)) {
             changed = true;
         }
     }

@@ -14,15 +14,16 @@
 
 struct rule_watch;
 
-/* Paths of files and folders, copied. A path that does not exist is no error: it may come. NULL: no inotify or no
- * memory. */
-struct rule_watch *rule_watch_new(const char *const *paths, size_t count, struct err *e) MUST_CHECK;
+/* Paths of files and folders, copied. In folders the files count whose names `counts` takes (rule_file_has_name, say).
+ * A path that does not exist is no error: it may come. NULL: no inotify or no memory. */
+struct rule_watch *rule_watch_new(const char *const *paths, size_t count, bool (*counts)(const char *name),
+                                  struct err *e) MUST_CHECK;
 void rule_watch_free(struct rule_watch *w);
 
 /* Readable when something may have changed. */
 int rule_watch_fd(const struct rule_watch *w);
-/* Take what has happened so far, without waiting. True if a watched file, or a file of a watched folder that rules are
- * read from, was written, came, or went, or a folder has come. */
+/* Take what has happened so far, without waiting. True if a watched file, or a file that counts in a watched
+ * folder, was written, came, or went, or a folder has come. */
 bool rule_watch_take(struct rule_watch *w);
 
 #endif

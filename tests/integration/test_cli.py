@@ -102,6 +102,20 @@ class CommandLine(unittest.TestCase):
         code, log, _ = self.replay(message, source=", loop: 2", more="deadLetters: { path: new/folder/x }\nstatsFile: stats.json")
         self.assertEqual(code, 0, log)
 
+    def test_watching_rules(self):
+        rule = "ruleName: r\nsql: SELECT a FROM 't'\ntests:\n  - { topic: t, payload: { a: 1 }, expect: { a: 1 } }\n"
+        with Service({"rules/r.yaml": rule}) as s:
+            process = subprocess.Popen([SLUICE, "test", "--watch", "rules"], cwd=s.folder, stdout=subprocess.PIPE, text=True)
+            self.addCleanup(process.stdout.close)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            self.assertEqual(process.stdout.readline(), "1 passed, 0 failed\n")
+            s.write("rules/r.yaml", rule.replace("SELECT a", "SELECT a + 1 AS a"))
+            lines = list(iter(process.stdout.readline, "0 passed, 1 failed\n"))
+            self.assertIn("rules/r.yaml:4: 4\n", "".join(lines))
+            s.write("rules/more.jsonl", '{"sql":"SELECT 1 AS a FROM \'test\'","expect":{"a":1}}\n')
+            lines = list(iter(process.stdout.readline, "1 passed, 1 failed\n"))
+
     def test_output_that_nobody_reads(self):
         """A reader that goes away must not look like success, nor hang."""
         process = subprocess.Popen([SLUICE, "eval", "SELECT * FROM 'a'"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

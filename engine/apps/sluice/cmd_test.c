@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +14,12 @@
 #include "engine/apps/sluice/read_file.h"
 #include "engine/apps/sluice/test_report.h"
 #include "engine/flow/rule_file.h"
+#include "engine/flow/rule_watch.h"
 
 #define DETAILS_MAX    ((size_t)16 << 20)
 #define CASE_ARENA_MAX ((size_t)512 << 20)
+#define QUIET_MS       100
+#define LOOK_AGAIN_MS  1000
 
 struct tester {
     struct test_report report;
@@ -182,9 +186,14 @@ static void run_file(struct tester *t, const char *file)
     forget_ids(t);
 }
 
+static bool is_test_name(const char *name)
+{
+    return name[0] != '.' && (is_json(name) || is_rule_yaml(name));
+}
+
 static int is_test_file(const struct dirent *d)
 {
-    return is_json(d->d_name) || is_rule_yaml(d->d_name);
+    return is_test_name(d->d_name);
 }
 
 /* A file, or every test file of a folder in order of name. */
@@ -214,24 +223,15 @@ static void run_path(struct tester *t, const char *path)
         free(entries);
 }
 
-int cmd_test(int argc, char **argv)
+/* Run all tests once. */
+static int test_paths(const char *const *paths, size_t count, const char *junit)
 {
-    const char *junit = NULL;
-    const struct cmd_option options[] = { { "junit", 0, &junit, NULL } };
-    bool done;
-    int n = cmd_options("test", options, 1, argc, argv, &done);
-    if (n < 0 || done)
-        return done ? EXIT_OK : EXIT_USAGE;
-    if (n == 0) {
-        cmd_print_help(cmd_find("test"), stderr);
-        return EXIT_USAGE;
-    }
     struct tester t = { 0 };
     test_report_init(&t.report);
     arena_init(&t.arena, CASE_ARENA_MAX);
     buf_init(&t.details, DETAILS_MAX);
-    for (int i = 1; i <= n; i++)
-        run_path(&t, argv[i]);
+    for (size_t i = 0; i < count; i++)
+        run_path(&t, paths[i]);
     test_report_summary(&t.report);
     int code = t.report.failed ? EXIT_FAILED : EXIT_OK;
     if (junit && test_report_write_junit(&t.report, junit) < 0)
@@ -240,4 +240,43 @@ int cmd_test(int argc, char **argv)
     arena_clear(&t.arena);
     buf_clear(&t.details);
     return code;
+}
+
+/* Run all tests now and after each change, until the process is interrupted. */
+static int watch_paths(const char *const *paths, size_t count, const char *junit)
+{
+    struct err e = { 0 };
+    struct rule_watch *watch = rule_watch_new(paths, count, is_test_name, &e);
+    if (!watch)
+        return fail("test", "%s", e.text);
+    for (;;) {
+        struct pollfd changed = { .fd = rule_watch_fd(watch), .events = POLLIN };
+        test_paths(paths, count, junit);
+        if (fflush(stdout) != 0) {
+            rule_watch_free(watch);
+            return fail("test", "cannot write the results: %s", strerror(errno));
+        }
+        do
+            poll(&changed, 1, LOOK_AGAIN_MS); /* a folder that went may have come back */
+        while (!rule_watch_take(watch));
+        while (poll(&changed, 1, QUIET_MS) > 0) /* a save is several events */
+            rule_watch_take(watch);
+        printf("\n");
+    }
+}
+
+int cmd_test(int argc, char **argv)
+{
+    const char *junit = NULL;
+    bool watch = false, done;
+    const struct cmd_option options[] = { { "junit", 0, &junit, NULL }, { "watch", 'w', NULL, &watch } };
+    int n = cmd_options("test", options, 2, argc, argv, &done);
+    if (n < 0 || done)
+        return done ? EXIT_OK : EXIT_USAGE;
+    if (n == 0) {
+        cmd_print_help(cmd_find("test"), stderr);
+        return EXIT_USAGE;
+    }
+    const char *const *paths = (const char *const *)argv + 1;
+    return watch ? watch_paths(paths, (size_t)n, junit) : test_paths(paths, (size_t)n, junit);
 }

@@ -203,8 +203,10 @@ const struct cmd cmds[] = {
       "\n"
       "Exit code: 0 drained, 1 errors at start, messages remained, or a replay left lines out, 2 wrong command line.\n",
       cmd_run },
-    { "test", "[--junit FILE] FILE | FOLDER...", "Run the tests in rule files (tests:) and case files (.jsonl)",
+    { "test", "[--junit FILE] [--watch] FILE | FOLDER...",
+      "Run the tests in rule files (tests:) and case files (.jsonl)",
       "  --junit FILE  also write the results as JUnit XML\n"
+      "  -w, --watch   run them again whenever one of the files changes, until interrupted\n"
       "\n"
       "Each failure is shown with expected and actual output and a caret below the first difference. The last line is\n"
       "`N passed, N failed`.\n"
