@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import threading
 import unittest
 
@@ -69,6 +70,24 @@ class Reload(Servers):
         service.write("rules/more.yaml", rule("more", "SELECT seq FROM 'b/#'"))
         service.wait_log("reloaded: running 2 rules")
         self.assertEqual(service.stop(), 0)
+
+    def test_a_service_manager_is_told(self):
+        service = self.service({"keep": KEEP})
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(str(service.path("notify")))
+            manager.settimeout(60)
+            os.environ["NOTIFY_SOCKET"] = str(service.path("notify"))
+            self.addCleanup(os.environ.pop, "NOTIFY_SOCKET", None)
+            service.start()
+            told = []
+            while "WATCHDOG=1" not in told:
+                told += manager.recv(1000).decode().split("\n")
+            self.assertIn("READY=1", told)
+            self.assertIn("STATUS=Running 1 rule", told)
+            service.process.send_signal(signal.SIGTERM)
+            while "STOPPING=1" not in told:
+                told += manager.recv(1000).decode().split("\n")
+            self.assertEqual(service.wait(), 0)
 
     def test_broken_rules_leave_the_old_ones(self):
         service = self.started({"keep": KEEP})

@@ -16,6 +16,7 @@
 
 #include "engine/apps/sluice/reload.h"
 #include "engine/apps/sluice/status_table.h"
+#include "engine/apps/sluice/supervisor.h"
 #include "engine/apps/sluice/wire.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
@@ -117,6 +118,7 @@ static int serve(struct runner *r)
         uint64_t now = clock_monotonic_ms(&clock_system);
         if (now - shown_ms >= TICK_MS) {
             show_counters(r, r->show_table && r->table.terminal);
+            supervisor_alive();
             shown_ms = now;
         }
         wait_event(r, reload_look(&r->reload, TICK_MS));
@@ -143,6 +145,7 @@ static size_t drain(struct runner *r, bool replayed)
             break;
         }
         left = flow_drain(r->flow, DRAIN_SLICE_MS);
+        supervisor_alive();
         now = clock_monotonic_ms(&clock_system);
         if (replayed && left < before)
             start = now;
@@ -178,7 +181,9 @@ static int run_flow(struct runner *r, const char *conf)
     }
     log_info("running %zu rule%s", r->service.ruleset->rule_count, r->service.ruleset->rule_count == 1 ? "" : "s");
     reload_init(&r->reload, &r->service, r->flow, conf);
+    supervisor_ready(r->service.ruleset->rule_count);
     int sig = serve(r);
+    supervisor_stopping();
     reload_clear(&r->reload);
     if (sig != SIGUSR1)
         log_info("%s: stopping, %" PRId64 " s for what is in flight", sig == SIGTERM ? "SIGTERM" : "SIGINT",

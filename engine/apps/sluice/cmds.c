@@ -191,6 +191,8 @@ const struct cmd cmds[] = {
       "\n"
       "Exit code: 0 shown, 1 the statement is wrong, 2 wrong command line.\n",
       cmd_explain },
+    { "options", "", "Show every option of sluice.yaml and of the actions of rules",
+      "Exit code: 0 shown, 2 wrong command line.\n", cmd_show_options },
     { "run", "[-c sluice.yaml] [--table]", "Run the service: sources, rules, actions",
       "  -c, --config F  the service's configuration (default sluice.yaml)\n"
       "  --table         show the rules' counters on standard output: refreshed on a terminal, once at the end "

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/apps/sluice/cmds.h"
+#include "engine/apps/sluice/supervisor.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/flow/rule_file.h"
@@ -101,6 +102,8 @@ void reload_now(struct reload *r)
     }
     report_errs(&errs);
     size_t rules = r->service->ruleset->rule_count;
+    if (errs.errors == 0)
+        supervisor_ready(rules);
     if (errs.errors == 0)
         log_info("reloaded: running %zu rule%s", rules, rules == 1 ? "" : "s");
     else
