@@ -8,9 +8,11 @@
  * Some properties are refused although librdkafka has them: `special` says which and why. */
 #include "actions/kafka_props.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <librdkafka/rdkafka.h>
 
@@ -47,8 +49,6 @@ static const struct special {
     { "ssl.engine.location", true, "It loads a library, so only a connection in sluice.yaml can have it." },
     { "ssl.providers", true, "It loads a library, so only a connection in sluice.yaml can have it." },
     { "statistics.interval.ms", false, "sluice has counters of its own." },
-    { "test.mock.broker.rtt", false, "sluice sends to real brokers." },
-    { "test.mock.num.brokers", false, "sluice sends to real brokers." },
     { "transaction.timeout.ms", false, "sluice sends without transactions." },
     { "transactional.id", false, "sluice sends without transactions." },
 };
@@ -234,7 +234,7 @@ struct kafka_props *kafka_props_new(const struct kafka_catalog *catalog, const s
         p->has_security = base->has_security;
         p->inherited = p->count = p->room = base->count;
         p->list = reallocarray(NULL, base->count + 1, sizeof(*p->list));
-        if (p->list)
+        if (p->list && base->count)
             memcpy(p->list, base->list, base->count * sizeof(*p->list));
     }
     if (p->conf && (!base || p->list))
@@ -369,8 +369,10 @@ static void set_prop(struct kafka_props *p, const char *name, const struct conf 
         errs_add(errs, SEV_ERROR, ERR_MEMORY, key->at, "not enough memory");
         return;
     }
-    if (!is_allowed(name, prop.text) ||
-        rd_kafka_conf_set(p->conf, name, prop.text, why, sizeof(why)) != RD_KAFKA_CONF_OK)
+    if (prop.path && access(prop.path, R_OK) != 0)
+        errs_add(errs, SEV_ERROR, ERR_IO, value->at, "could not read the file of \"%s\": %s", name, strerror(errno));
+    else if (!is_allowed(name, prop.text) ||
+             rd_kafka_conf_set(p->conf, name, prop.text, why, sizeof(why)) != RD_KAFKA_CONF_OK)
         refuse_value(p, name, value, errs);
     bool security = is_security(name);
     p->has_security = p->has_security || (security && !p->is_client);
