@@ -288,24 +288,26 @@ static int left_ms(const struct kafka_link *l, uint64_t until, int most)
     return until - t < (uint64_t)most ? (int)(until - t) : most;
 }
 
-/* Ask for metadata of nothing until a server answers. `patient`: also while all of them are known to be down. */
+/* Ask for metadata of nothing until a server answers. Unless patient, it ends early when all servers are down: librdkafka
+ * says so once, and after that only that one more attempt has failed. */
 static int probe(struct kafka_link *l, bool patient, struct kafka_failure *f)
 {
     uint64_t until = now(l) + (uint64_t)l->settings.connect_timeout_ms;
+    bool was_down = l->down;
+    l->down = l->connected = false;
+    l->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
     for (int wait = PROBE_MS, left; (left = left_ms(l, until, wait)) > 0; wait = wait < INT_MAX / 2 ? wait * 2 : wait) {
         const struct rd_kafka_metadata *md;
         if (rd_kafka_metadata(l->rk, 0, NULL, &md, left) == RD_KAFKA_RESP_ERR_NO_ERROR) {
             rd_kafka_metadata_destroy(md);
             l->connected = true;
-            l->down = false;
             l->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
             return 0;
         }
         rd_kafka_poll(l->rk, 0);
-        if (l->broken || (l->down && !patient))
+        if (l->broken || (!patient && (l->down || (was_down && l->trouble))))
             break;
     }
-    l->connected = false;
     l->broken = true;
     return fail_unreachable(l, f);
 }

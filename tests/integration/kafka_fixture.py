@@ -44,6 +44,8 @@ num.network.threads=2
 num.io.threads=2
 num.recovery.threads.per.data.dir=1
 log.cleaner.enable=false
+broker.heartbeat.interval.ms=250
+broker.session.timeout.ms=1000
 auto.create.topics.enable=false
 """
 
