@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +174,19 @@ static void assert_arrived(int first, int last)
     assert_int_equal(n, last - first + 1);
     for (size_t i = 0; i < n; i++)
         assert_int_equal(numbers[i], first + (int)i);
+}
+
+/* 1 to last have arrived, some of them again, but none before an earlier one had. */
+static void assert_arrived_in_order(int last)
+{
+    static int numbers[2 * ITEMS_MAX];
+    int next = 1;
+    size_t n = kafka_topic_read(topic, numbers, 2 * ITEMS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(numbers[i] <= next);
+        next += numbers[i] == next;
+    }
+    assert_int_equal(next, last + 1);
 }
 
 static void set_down(bool down)
@@ -431,14 +445,66 @@ static void a_server_that_is_slow(void **state)
     for (int tries = 0; tries < 20 && (tries == 0 || rc < 0 || items[0]->result != ACT_DONE); tries++)
         send_all();
     assert_all(ACT_DONE, "");
-    static int numbers[200];
-    int next = 1;
-    size_t n = kafka_topic_read(topic, numbers, 200);
-    for (size_t i = 0; i < n; i++) {
-        assert_true(numbers[i] <= next);
-        next += numbers[i] == next;
-    }
-    assert_int_equal(next, 21);
+    assert_arrived_in_order(20);
+}
+
+/* Nobody leads the partition, so the round stays in librdkafka's queue: given back, it must not be sent after all. */
+static void what_timed_out_does_not_arrive_later(void **state)
+{
+    (void)state;
+    open_target("300ms", "");
+    open_action("topic: t");
+    add(0, 1, 1, "");
+    send_all();
+    assert_all(ACT_DONE, "");
+    rd_kafka_mock_partition_set_leader(cluster, "t", 0, -1);
+    push(PRODUCE, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 1);
+    drop_items();
+    add(0, 0, 1, "");
+    send_all();
+    assert_all(ACT_LATER, "");
+    rd_kafka_mock_partition_set_leader(cluster, "t", 0, 1);
+    drop_items();
+    add(0, 2, 1, "");
+    for (int tries = 0; tries < 100 && items[0]->result != ACT_DONE; tries++)
+        send_all();
+    assert_all(ACT_DONE, "");
+    assert_arrived(1, 2);
+}
+
+static void *go_down_in_a_while(void *ctx)
+{
+    (void)ctx;
+    rd_kafka_poll(host, 300);
+    set_down(true);
+    return NULL;
+}
+
+/* The end of all servers is noticed while a send waits for reports. */
+static void the_servers_go_down_midway(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    open_target("60s", "");
+    open_action("topic: t");
+    add(0, 1, 1, "");
+    send_all();
+    assert_all(ACT_DONE, "");
+    rd_kafka_mock_broker_set_rtt(cluster, 1, 20000);
+    assert_int_equal(pthread_create(&thread, NULL, go_down_in_a_while, NULL), 0);
+    drop_items();
+    add(0, 2, 1, "");
+    send_all();
+    pthread_join(thread, NULL);
+    assert_int_equal(rc, -1);
+    assert_int_equal(e.code, ERR_UNREACHABLE);
+    assert_true(took_ms < 10000);
+    rd_kafka_mock_broker_set_rtt(cluster, 1, 0);
+    set_down(false);
+    for (int tries = 0; tries < 100 && (rc < 0 || items[0]->result != ACT_DONE); tries++)
+        send_all();
+    assert_all(ACT_DONE, "");
+    assert_arrived_in_order(2); /* the server had it, the answer was lost */
 }
 
 /* One rule's wrong way to the servers is not the others' trouble. */
@@ -475,6 +541,8 @@ int main(void)
         TEST(a_fatal_error),
         TEST(all_servers_are_down),
         TEST(a_server_that_is_slow),
+        TEST(what_timed_out_does_not_arrive_later),
+        TEST(the_servers_go_down_midway),
         TEST(a_rule_with_its_own_security),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -217,6 +217,13 @@ class BadMessageTest(Case):
         self.assert_results(driver.send(*items), ["rejected: MSG_SIZE_TOO_LARGE" if n in bad else "done" for n in range(200)])
         self.assertEqual(self.numbers(), [n for n in range(200) if n not in bad])
 
+    def test_a_refused_request_is_not_overtaken_by_the_next(self):
+        """What does not fit into one request goes out when the one before is settled, even if that has to be taken apart."""
+        self.kafka.create(self.topic, max_message_bytes=200_000)
+        driver = self.driver(f"topic: {self.topic}")
+        self.assert_results(driver.send(*(item({"n": n, "text": "x" * 4000}, key=1) for n in range(270))), ["done"] * 270)
+        self.assertEqual(self.numbers(), list(range(270)))
+
     def test_no_key_where_compaction_needs_one(self):
         self.kafka.create(self.topic, cleanup_policy="compact")
         driver = self.driver(f"topic: {self.topic}\nkey: '${{k}}'")
