@@ -327,8 +327,8 @@ static void report_unknown(const struct opt *table, size_t count, const struct c
     free(names);
 }
 
-int opt_read(const struct opt *table, size_t count, const struct conf *map, const char *what, struct span at, void *obj,
-             struct errs *errs)
+int opt_read_with(const struct opt *table, size_t count, const struct conf *map, const char *what, struct span at,
+                  void *obj, opt_other *other, void *ctx, struct errs *errs)
 {
     size_t errors = errs->errors;
     if (map && map->unusable) {
@@ -347,10 +347,20 @@ int opt_read(const struct opt *table, size_t count, const struct conf *map, cons
     for (size_t i = 0; map && i < map->count; i++) {
         if (map->keys[i]->unusable)
             repeat_error(map->keys[i], errs);
-        else if (!is_known(table, count, map->keys[i]))
+        else if (is_known(table, count, map->keys[i]))
+            continue;
+        else if (other)
+            other(ctx, map->keys[i], map->items[i], errs);
+        else
             report_unknown(table, count, map->keys[i], what, errs);
     }
     return errs->errors > errors ? -1 : 0;
+}
+
+int opt_read(const struct opt *table, size_t count, const struct conf *map, const char *what, struct span at, void *obj,
+             struct errs *errs)
+{
+    return opt_read_with(table, count, map, what, at, obj, NULL, NULL, errs);
 }
 
 void opt_free(const struct opt *table, size_t count, void *obj)

@@ -44,6 +44,11 @@ struct opt { // NOLINT(clang-analyzer-optin.performance.Padding): rows begin wit
  * Returns 0 if nothing was wrong. */
 int opt_read(const struct opt *table, size_t count, const struct conf *map, const char *what, struct span at, void *obj,
              struct errs *errs) MUST_CHECK;
+/* What becomes of a key that has no row. Reports by itself what is wrong with it. */
+typedef void opt_other(void *ctx, const struct conf *key, const struct conf *value, struct errs *errs);
+/* As opt_read, for a map that may hold free-form members beside those of the table: each goes to `other`. */
+int opt_read_with(const struct opt *table, size_t count, const struct conf *map, const char *what, struct span at,
+                  void *obj, opt_other *other, void *ctx, struct errs *errs) MUST_CHECK;
 /* Free what opt_read stored in obj (OPT_TEXT, OPT_PATH) and zero those fields. */
 void opt_free(const struct opt *table, size_t count, void *obj);
 /* Append one line per option: name, type, help, and in parentheses default and range. */

@@ -193,11 +193,23 @@ static struct target *unknown_connection(const struct targets *t, const struct a
     return NULL;
 }
 
-static struct target *named_target(const struct targets *t, const struct action_type *type, const struct conf *name,
-                                   struct errs *errs)
+/* The name of the connection, or NULL; *option: where it stands, which is ours, else the one that AWS has in its place. */
+static const struct conf *connection_of(const struct action_type *type, const struct conf *action, const char **option)
+{
+    *option = "connection";
+    const struct conf *name = conf_get(action, *option);
+    if (type->connection_alias && (!name || conf_is_null(name))) {
+        *option = type->connection_alias;
+        name = conf_get(action, *option);
+    }
+    return name && !conf_is_null(name) ? name : NULL;
+}
+
+static struct target *named_target(const struct targets *t, const struct action_type *type, const char *option,
+                                   const struct conf *name, struct errs *errs)
 {
     if (name->kind != CONF_SCALAR) {
-        errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, name->at, "\"connection\" must be the name of a connection, not a %s",
+        errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, name->at, "\"%s\" must be the name of a connection, not a %s", option,
                  conf_kind_name(name));
         return NULL;
     }
@@ -242,11 +254,12 @@ static struct target *missing_connection(const struct targets *t, const struct a
 struct target *targets_for(struct targets *t, const struct action_type *type, const struct conf *action,
                            struct errs *errs)
 {
-    const struct conf *name = conf_get(action, "connection");
+    const char *option;
+    const struct conf *name = connection_of(type, action, &option);
     if (type->connection == ACT_CONNECTION_NONE)
         return implicit_target(t, type, NULL, action->at, errs);
-    if (name && !conf_is_null(name))
-        return named_target(t, type, name, errs);
+    if (name)
+        return named_target(t, type, option, name, errs);
     if (type->connection == ACT_CONNECTION_DEFAULT && t->default_mqtt)
         return implicit_target(t, type, t->default_mqtt, action->at, errs);
     return missing_connection(t, type, action->at, errs);

@@ -81,6 +81,8 @@ struct action_type {
     enum act_connection connection;
     const char
         *connection_kind; /* member name below a connection's name in sluice.yaml: "postgres", "mqtt"; NULL if NONE */
+    const char
+        *connection_alias; /* AWS's option that names the target ("destinationArn"), may stand for "connection" */
 
     const struct opt *target_options; /* for help and docs; read by target_open */
     size_t target_option_count;

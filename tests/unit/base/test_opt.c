@@ -272,6 +272,32 @@ static void no_options_at_all(void **state)
     assert_int_equal(opt_read(NULL, 0, root, "x", root->at, NULL, &errs), -1);
 }
 
+static void take_other(void *ctx, const struct conf *key, const struct conf *value, struct errs *list)
+{
+    buf_printf(ctx, "%s=%s;", key->text, value->text);
+    if (strcmp(key->text, "bad") == 0)
+        errs_add(list, SEV_ERROR, ERR_CONF_KEY, key->at, "bad");
+}
+
+static void other_members_go_to_who_asks_for_them(void **state)
+{
+    (void)state;
+    struct buf others;
+    buf_init(&others, 1000);
+    assert_int_equal(read_options("a.b: 1\npath: p\ncount: 5\nz: 2"), -1);
+    errs_clear(&errs);
+    opt_free(table, ROWS, &thing);
+    assert_int_equal(opt_read_with(table, ROWS, root, "file", root->at, &thing, take_other, &others, &errs), 0);
+    assert_string_equal(others.p, "a.b=1;z=2;");
+    assert_int_equal(thing.count, 5);
+    assert_int_equal(read_options("path: p\nbad: 1"), -1);
+    errs_clear(&errs);
+    opt_free(table, ROWS, &thing);
+    assert_int_equal(opt_read_with(table, ROWS, root, "file", root->at, &thing, take_other, &others, &errs), -1);
+    assert_int_equal(errs.errors, 1);
+    buf_clear(&others);
+}
+
 static void help_is_made_from_the_rows(void **state)
 {
     (void)state;
@@ -298,10 +324,19 @@ static void help_is_made_from_the_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(fills_defaults),      TEST(reads_every_type),           TEST(null_counts_as_absent),
-        TEST(durations_and_sizes), TEST(ranges_in_their_units),      TEST(reports_everything_that_is_wrong),
-        TEST(texts_hold_no_nul),   TEST(options_that_are_no_map),    TEST(a_wrong_value_is_not_repeated),
-        TEST(no_options_at_all),   TEST(help_is_made_from_the_rows), TEST(paths_start_at_the_folder_of_the_file),
+        TEST(fills_defaults),
+        TEST(reads_every_type),
+        TEST(null_counts_as_absent),
+        TEST(durations_and_sizes),
+        TEST(ranges_in_their_units),
+        TEST(reports_everything_that_is_wrong),
+        TEST(texts_hold_no_nul),
+        TEST(options_that_are_no_map),
+        TEST(a_wrong_value_is_not_repeated),
+        TEST(no_options_at_all),
+        TEST(help_is_made_from_the_rows),
+        TEST(paths_start_at_the_folder_of_the_file),
+        TEST(other_members_go_to_who_asks_for_them),
     };
     return cmocka_run_group_tests_name("opt", tests, NULL, NULL);
 }

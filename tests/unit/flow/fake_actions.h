@@ -184,6 +184,7 @@ static const struct action_type fake_postgres = {
     .name = "postgres",
     .connection = ACT_CONNECTION_REQUIRED,
     .connection_kind = "postgres",
+    .connection_alias = "destinationArn",
     .target_options = fake_postgres_options,
     .target_option_count = 1,
     .options = fake_postgres_action_options,

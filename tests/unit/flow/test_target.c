@@ -136,6 +136,24 @@ static void test_connection_named_as_type(void **state)
     assert_ptr_equal(target_for(f, "stdout", "{}")->type, &fake_stdout);
 }
 
+/* Types whose target AWS names by another option take that too. */
+static void test_alias(void **state)
+{
+    struct fixture *f = *state;
+    const char arn[] =
+        "'arn:aws:x': { postgres: { conninfo: x } }\nb: { postgres: { conninfo: y } }\nm: { mqtt: { url: mqtt://x } }";
+    assert_int_equal(targets_open(&f->targets, yaml(f, arn), NULL, &f->errs), 0);
+    assert_string_equal(target_for(f, "postgres", "destinationArn: arn:aws:x")->name, "arn:aws:x");
+    assert_string_equal(target_for(f, "postgres", "connection: ~\ndestinationArn: b")->name, "b");
+    assert_string_equal(target_for(f, "postgres", "connection: b\ndestinationArn: arn:aws:x")->name, "b");
+    assert_null(target_for(f, "postgres", "destinationArn: c"));
+    assert_error(f, ERR_CONF_NAME, "unknown connection \"c\"", "", "c");
+    assert_null(target_for(f, "postgres", "destinationArn: [b]"));
+    assert_error(f, ERR_CONF_TYPE, "\"destinationArn\" must be the name of a connection, not a list", "", "[b]");
+    assert_null(target_for(f, "republish", "destinationArn: m"));
+    assert_error(f, ERR_CONF_MISSING, "republish needs the option \"connection\"", "", "destinationArn: m");
+}
+
 static void test_missing(void **state)
 {
     struct fixture *f = *state;
@@ -220,6 +238,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_implicit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_default, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connection_named_as_type, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_alias, setup, teardown),
         cmocka_unit_test_setup_teardown(test_missing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_connection, setup, teardown),
