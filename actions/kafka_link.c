@@ -101,6 +101,16 @@ static int fail_unreachable(const struct kafka_link *l, struct kafka_failure *f)
     return -1;
 }
 
+/* An idempotent producer met what it cannot get over. */
+static int fail_fatal(struct kafka_link *l, struct kafka_failure *f)
+{
+    char why[200] = "";
+    rd_kafka_resp_err_t code = rd_kafka_fatal_error(l->rk, why, sizeof(why));
+    kafka_secrets_hide(l->secrets, why);
+    l->broken = true;
+    return fail(f, kafka_code_verdict(rd_kafka_err2name(code)), "%s: %s", rd_kafka_err2name(code), why);
+}
+
 /* --- topics that are known --- */
 
 /* Index of the first topic that is not before the name. */
@@ -176,15 +186,23 @@ static void forget_place(struct kafka_link *l, const char *name)
         t->partitions = 0;
 }
 
+/* librdkafka empties its queues by itself when something fatal happens; that it did is not the reason. */
+static bool is_purged(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT ||
+           code == RD_KAFKA_RESP_ERR__FATAL;
+}
+
 static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 {
     struct kafka_link *l = opaque;
     uintptr_t token = (uintptr_t)m->_private;
     struct kafka_failure f;
-    (void)rk;
     if (token >> TAG_BITS != l->round || !l->report)
         return;
-    if (m->err)
+    if (is_purged(m->err) && rd_kafka_fatal_error(rk, NULL, 0))
+        fail_fatal(l, &f);
+    else if (m->err)
         fail_code(&f, m->err, "");
     if (m->err && f.verdict == KAFKA_NO_PLACE)
         forget_place(l, rd_kafka_topic_name(m->rkt));
@@ -310,16 +328,6 @@ static int probe(struct kafka_link *l, bool patient, struct kafka_failure *f)
     }
     l->broken = true;
     return fail_unreachable(l, f);
-}
-
-/* An idempotent producer met what it cannot get over. */
-static int fail_fatal(struct kafka_link *l, struct kafka_failure *f)
-{
-    char why[200] = "";
-    rd_kafka_resp_err_t code = rd_kafka_fatal_error(l->rk, why, sizeof(why));
-    kafka_secrets_hide(l->secrets, why);
-    l->broken = true;
-    return fail(f, kafka_code_verdict(rd_kafka_err2name(code)), "%s: %s", rd_kafka_err2name(code), why);
 }
 
 int kafka_link_begin(struct kafka_link *l, struct kafka_failure *f)
