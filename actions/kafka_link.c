@@ -477,7 +477,7 @@ static rd_kafka_resp_err_t produce(struct kafka_link *l, const struct topic *t, 
     const char *key = r->key.p;
     rd_kafka_resp_err_t code = rd_kafka_producev(
         l->rk, RD_KAFKA_V_RKT(t->handle), RD_KAFKA_V_PARTITION(r->partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_KEY(key, key ? r->key.len : 0), RD_KAFKA_V_VALUE((void *)(uintptr_t)value, r->value.len),
+        RD_KAFKA_V_KEY(key, key ? r->key.len : 0), RD_KAFKA_V_VALUE((void *)value, r->value.len),
         RD_KAFKA_V_OPAQUE(token), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
     if (code && headers)
         rd_kafka_headers_destroy(headers);
@@ -491,7 +491,8 @@ int kafka_link_add(struct kafka_link *l, const struct kafka_record *r, size_t ta
         return fail(f, KAFKA_LATER, "the topic was not looked up");
     if (l->round_count == 0)
         l->round_bytes = 0;
-    void *token = (void *)(l->round << TAG_BITS | tag); // NOLINT(performance-no-int-to-ptr): comes back in the report
+    /* It only comes back in the report. */
+    void *token = (void *)(l->round << TAG_BITS | tag); // NOLINT(performance-no-int-to-ptr)
     rd_kafka_resp_err_t code = produce(l, t, r, token);
     if (code == RD_KAFKA_RESP_ERR__FATAL)
         return fail_fatal(l, f);
