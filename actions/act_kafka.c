@@ -68,7 +68,7 @@ static void add_property(void *ctx, const struct conf *key, const struct conf *v
 static int read_target(struct kafka_target *t, const struct conf *conf, struct span at, struct errs *errs)
 {
     int rc = opt_read_with(target_options, TARGET_OPTIONS, conf, "kafka", at, t, add_property, t->props, errs);
-    for (size_t i = 0; t->servers && i < conf->count; i++) {
+    for (size_t i = 0; t->servers && conf && i < conf->count; i++) {
         if (strcmp(conf->keys[i]->text, "bootstrap.servers") == 0)
             kafka_props_add(t->props, conf->keys[i], conf->items[i], errs);
     }

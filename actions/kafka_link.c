@@ -101,6 +101,16 @@ static int fail_unreachable(const struct kafka_link *l, struct kafka_failure *f)
     return -1;
 }
 
+/* An idempotent producer met what it cannot get over. */
+static int fail_fatal(struct kafka_link *l, struct kafka_failure *f)
+{
+    char why[200] = "";
+    rd_kafka_resp_err_t code = rd_kafka_fatal_error(l->rk, why, sizeof(why));
+    kafka_secrets_hide(l->secrets, why);
+    l->broken = true;
+    return fail(f, kafka_code_verdict(rd_kafka_err2name(code)), "%s: %s", rd_kafka_err2name(code), why);
+}
+
 /* --- topics that are known --- */
 
 /* Index of the first topic that is not before the name. */
@@ -176,15 +186,23 @@ static void forget_place(struct kafka_link *l, const char *name)
         t->partitions = 0;
 }
 
+/* librdkafka empties its queues by itself when something fatal happens; that it did is not the reason. */
+static bool is_purged(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT ||
+           code == RD_KAFKA_RESP_ERR__FATAL;
+}
+
 static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 {
     struct kafka_link *l = opaque;
     uintptr_t token = (uintptr_t)m->_private;
     struct kafka_failure f;
-    (void)rk;
     if (token >> TAG_BITS != l->round || !l->report)
         return;
-    if (m->err)
+    if (is_purged(m->err) && rd_kafka_fatal_error(rk, NULL, 0))
+        fail_fatal(l, &f);
+    else if (m->err)
         fail_code(&f, m->err, "");
     if (m->err && f.verdict == KAFKA_NO_PLACE)
         forget_place(l, rd_kafka_topic_name(m->rkt));
@@ -310,16 +328,6 @@ static int probe(struct kafka_link *l, bool patient, struct kafka_failure *f)
     }
     l->broken = true;
     return fail_unreachable(l, f);
-}
-
-/* An idempotent producer met what it cannot get over. */
-static int fail_fatal(struct kafka_link *l, struct kafka_failure *f)
-{
-    char why[200] = "";
-    rd_kafka_resp_err_t code = rd_kafka_fatal_error(l->rk, why, sizeof(why));
-    kafka_secrets_hide(l->secrets, why);
-    l->broken = true;
-    return fail(f, kafka_code_verdict(rd_kafka_err2name(code)), "%s: %s", rd_kafka_err2name(code), why);
 }
 
 int kafka_link_begin(struct kafka_link *l, struct kafka_failure *f)
@@ -469,7 +477,7 @@ static rd_kafka_resp_err_t produce(struct kafka_link *l, const struct topic *t, 
     const char *key = r->key.p;
     rd_kafka_resp_err_t code = rd_kafka_producev(
         l->rk, RD_KAFKA_V_RKT(t->handle), RD_KAFKA_V_PARTITION(r->partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_KEY(key, key ? r->key.len : 0), RD_KAFKA_V_VALUE((void *)(uintptr_t)value, r->value.len),
+        RD_KAFKA_V_KEY(key, key ? r->key.len : 0), RD_KAFKA_V_VALUE((void *)value, r->value.len),
         RD_KAFKA_V_OPAQUE(token), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
     if (code && headers)
         rd_kafka_headers_destroy(headers);
@@ -483,7 +491,8 @@ int kafka_link_add(struct kafka_link *l, const struct kafka_record *r, size_t ta
         return fail(f, KAFKA_LATER, "the topic was not looked up");
     if (l->round_count == 0)
         l->round_bytes = 0;
-    void *token = (void *)(l->round << TAG_BITS | tag); // NOLINT(performance-no-int-to-ptr): comes back in the report
+    /* It only comes back in the report. */
+    void *token = (void *)(l->round << TAG_BITS | tag); // NOLINT(performance-no-int-to-ptr)
     rd_kafka_resp_err_t code = produce(l, t, r, token);
     if (code == RD_KAFKA_RESP_ERR__FATAL)
         return fail_fatal(l, f);

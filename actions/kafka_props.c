@@ -553,11 +553,11 @@ static int compare_props(const void *a, const void *b)
 
 static bool write_fingerprint(struct kafka_props *p)
 {
-    const struct prop **sorted = reallocarray(NULL, p->count + 1, sizeof(*sorted));
+    const struct prop **sorted = reallocarray(NULL, p->count + 1, sizeof(const struct prop *));
     for (size_t i = 0; sorted && i < p->count; i++)
         sorted[i] = &p->list[i];
     if (sorted)
-        qsort(sorted, p->count, sizeof(*sorted), compare_props);
+        qsort(sorted, p->count, sizeof(const struct prop *), compare_props);
     buf_puts(&p->fingerprint, "");
     for (size_t i = 0; sorted && i < p->count; i++) {
         if (i + 1 < p->count && strcmp(sorted[i]->name, sorted[i + 1]->name) == 0)
@@ -639,7 +639,7 @@ void kafka_secrets_hide(const struct kafka_secrets *s, char *text)
     for (size_t i = 0; s && i < s->count; i++) {
         size_t len = strlen(s->list[i]);
         for (char *at = text; (at = strstr(at, s->list[i])) != NULL; at += SECRET_MIN) {
-            memcpy(at, "***", SECRET_MIN);
+            memset(at, '*', SECRET_MIN);
             memmove(at + SECRET_MIN, at + len, strlen(at + len) + 1);
         }
     }
