@@ -39,6 +39,7 @@ LIBRARIES = {
     "SQLite": r"sqlite3\w*\.h",
     "jansson": r"jansson\w*\.h",
     "Mosquitto plugin": r"mosquitto\w*\.h",
+    "libsystemd": r"systemd/sd-\w+\.h",
     "zlib": r"zlib\.h",
     "zstd": r"zstd\w*\.h",
 }
