@@ -184,11 +184,13 @@ class Kafka:
         self._admin("delete", topic)
 
     def read(self, topic):
-        """All messages of a topic, by partition and offset."""
-        result = subprocess.run(["kcat", "-b", self.servers, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J", "-X", "fetch.wait.max.ms=20"],
-                                capture_output=True, text=True, check=False, timeout=PATIENCE)
-        if result.returncode != 0:
-            raise AssertionError(result.stderr)
+        """All messages of a topic, by partition and offset. A new topic, or one of a server that has just started, may not be known yet."""
+        command = ["kcat", "-b", self.servers, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J", "-X", "fetch.wait.max.ms=20"]
+        deadline = time.monotonic() + PATIENCE
+        while (result := subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)).returncode != 0:
+            if "Unknown topic or partition" not in result.stderr or time.monotonic() > deadline:
+                raise AssertionError(result.stderr)
+            time.sleep(0.05)
         return sorted(map(json.loads, result.stdout.splitlines()), key=lambda m: (m["partition"], m["offset"]))
 
     def compression(self, topic, partition=0):
