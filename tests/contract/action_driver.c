@@ -2,10 +2,12 @@
 /* Drives one action type from a script: one JSON command a line on standard input, one JSON answer a line on standard
  * output (descriptor 3 if that is open, for actions that write to standard output).
  *
- *     {"open": "postgres", "target": YAML or null}   {} or {"errors": text}
- *     {"action": YAML}                               {"action": number} or {"errors": text}
- *     {"send": [{"action": number, "body": text, "json": bool, "vars": {name: text}}, …]}
- *                                                    {"rc": 0, "error": text, "ms": time, "results": [[result, reason], …]}
+ *     {"open": "postgres", "target": YAML or null}   {"warnings": text} or {"errors": text}
+ *     {"action": YAML}                               {"action": number, "warnings": text} or {"errors": text}
+ *     {"send": [{"action": number, "body": text, "json": bool, "key": number, "vars": {name: text}},
+ *               …]}
+ *                                                    {"rc": 0, "error": text, "ms": time, "results": [[result, reason], …],
+ *                                                     "waits": [milliseconds, …]}
  *     {"reopen": true}                               {}: the lane was closed and opened
  *     {"advance": milliseconds}                      {}: the action's clock goes forward
  */
@@ -61,16 +63,24 @@ static const char *text_member(const struct json_doc *d, uint32_t at, const char
     return i && json_at(d, i)->kind == JSON_STRING ? json_text(d, i, &arena, len) : NULL;
 }
 
-static void answer_errors(struct errs *errs)
+/* A member with what was found; without errors these are warnings. */
+static void put_errs(const char *name, struct errs *errs)
 {
     struct buf text;
     buf_init(&text, 1 << 20);
+    buf_puts(&text, "");
     errs_print(errs, &text);
-    buf_puts(&answer, "{\"errors\":");
+    buf_printf(&answer, "\"%s\":", name);
     json_write_string(&answer, text.p, text.len);
     buf_putc(&answer, '}');
     buf_clear(&text);
     errs_clear(errs);
+}
+
+static void answer_errors(struct errs *errs)
+{
+    buf_putc(&answer, '{');
+    put_errs("errors", errs);
 }
 
 static void open_lane(void)
@@ -95,7 +105,8 @@ static void do_open(const struct json_doc *d)
     char *yaml = text ? strndup(text, len) : NULL;
     if (rig_target_open(&target, *type, yaml, &driver_clock, &errs)) {
         open_lane();
-        buf_puts(&answer, "{}");
+        buf_putc(&answer, '{');
+        put_errs("warnings", &errs);
     } else {
         answer_errors(&errs);
     }
@@ -110,10 +121,12 @@ static void do_action(const struct json_doc *d)
     if (!text || action_count == ACTIONS_MAX)
         die("no action, or too many");
     char *yaml = strndup(text, len);
-    if (rig_action_open(&actions[action_count], &target, yaml, &errs))
-        buf_printf(&answer, "{\"action\":%zu}", action_count++);
-    else
+    if (rig_action_open(&actions[action_count], &target, yaml, &errs)) {
+        buf_printf(&answer, "{\"action\":%zu,", action_count++);
+        put_errs("warnings", &errs);
+    } else {
         answer_errors(&errs);
+    }
     free(yaml);
 }
 
@@ -134,7 +147,11 @@ static struct rig_item *make_item(const struct json_doc *d, uint32_t at)
     if (!body)
         die("an item without body");
     size_t index = which ? (size_t)(d->text[json_at(d, which)->off] - '0') : 0;
-    return rig_item_new(&actions[index], body, body_len, !json || json_at(d, json)->kind == JSON_TRUE, vars);
+    uint32_t key = json_member(d, at, "key", 3);
+    struct rig_item *it =
+        rig_item_new(&actions[index], body, body_len, !json || json_at(d, json)->kind == JSON_TRUE, vars);
+    it->item.key = key ? strtoull(d->text + json_at(d, key)->off, NULL, 10) : 0;
+    return it;
 }
 
 static void put_result(const struct act_item *item)
@@ -174,8 +191,11 @@ static void do_send(const struct json_doc *d, uint32_t list)
                (unsigned long long)(clock_monotonic_ms(&clock_system) - start));
     json_write_string(&answer, e.text, strlen(e.text));
     buf_puts(&answer, ",\"results\":[");
-    for (i = 0; i < count; i++) {
+    for (i = 0; i < count; i++)
         put_result(items[i]);
+    buf_puts(&answer, "],\"waits\":[");
+    for (i = 0; i < count; i++) {
+        buf_printf(&answer, "%s%u", i ? "," : "", items[i]->wait_ms);
         rig_item_free((struct rig_item *)items[i]);
     }
     buf_puts(&answer, "]}");
