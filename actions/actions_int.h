@@ -7,7 +7,9 @@
 #include "sluice/action.h"
 
 extern const struct action_type act_file;
+extern const struct action_type act_http;
 extern const struct action_type act_kafka;
+extern const struct action_type act_lambda;
 extern const struct action_type act_postgres;
 extern const struct action_type act_republish;
 extern const struct action_type act_stdout;

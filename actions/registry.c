@@ -5,5 +5,5 @@
 #include <stddef.h>
 
 const struct action_type *const action_types[] = {
-    &act_file, &act_kafka, &act_postgres, &act_republish, &act_stdout, NULL,
+    &act_file, &act_http, &act_kafka, &act_lambda, &act_postgres, &act_republish, &act_stdout, NULL,
 };

@@ -140,7 +140,8 @@ static void check_options(struct compile *c, struct sql_rule *sql, const struct 
 }
 
 /* Open the action of a definition for a rule with that statement. */
-static void open_action(struct compile *c, struct sql_rule *sql, const struct conf *def, struct rule_action *out)
+static void open_action(struct compile *c, struct sql_rule *sql, const struct conf *def, bool is_error_action,
+                        struct rule_action *out)
 {
     if (def->kind != CONF_MAP || def->count != 1 || def->items[0]->kind != CONF_MAP)
         return; /* rule_file_read said so */
@@ -156,7 +157,7 @@ static void open_action(struct compile *c, struct sql_rule *sql, const struct co
         c->failed = true;
         return;
     }
-    struct rule_host h = { .host = { host_template_add, host_template_is_constant }, .sql = sql };
+    struct rule_host h = { .host = { host_template_add, host_template_is_constant, is_error_action }, .sql = sql };
     out->action = type->action_open(out->target->handle, options, &h.host, c->errs);
     out->templates = h.templates;
     out->template_count = h.count;
@@ -174,9 +175,9 @@ static void open_actions(struct compile *c, const struct rule_def *def, struct s
     }
     rule->action_count = count;
     for (size_t i = 0; i < count; i++)
-        open_action(c, sql, def->actions->items[i], &rule->actions[i]);
+        open_action(c, sql, def->actions->items[i], false, &rule->actions[i]);
     if (def->error_action)
-        open_action(c, sql, def->error_action, rule->error_action);
+        open_action(c, sql, def->error_action, true, rule->error_action);
 }
 
 /* ---- rules ---- */

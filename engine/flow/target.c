@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAME_MAX_BYTES 4096 /* of an implicit target */
+
 void targets_init(struct targets *t, const struct action_type *const *types, const struct act_env *env)
 {
     *t = (struct targets) { .types = types, .env = env };
@@ -226,19 +228,47 @@ static struct target *named_target(const struct targets *t, const struct action_
     return target->handle ? target : NULL;
 }
 
-static struct target *implicit_target(struct targets *t, const struct action_type *type, const struct conf *options,
-                                      struct span at, struct errs *errs)
+static struct target *implicit_target(struct targets *t, const struct action_type *type, const char *name,
+                                      const struct conf *options, struct span at, struct errs *errs)
 {
     for (size_t i = 0; i < t->count; i++) {
-        if (t->items[i]->implicit && t->items[i]->type == type)
+        if (t->items[i]->implicit && t->items[i]->type == type && strcmp(t->items[i]->name, name) == 0)
             return t->items[i]->handle ? t->items[i] : NULL;
     }
-    struct target *target = push_target(t, type, type->name);
+    struct target *target = push_target(t, type, name);
     if (!target)
         return no_memory(errs, at);
     target->implicit = true;
     target->handle = type->target_open(options, t->env, errs);
     return target->handle ? target : NULL;
+}
+
+/* One of several implicit targets of the type. */
+static struct target *own_target(struct targets *t, const struct action_type *type, const struct conf *action,
+                                 struct errs *errs)
+{
+    struct buf name;
+    buf_init(&name, NAME_MAX_BYTES);
+    if (type->implicit_name)
+        type->implicit_name(action, &name);
+    bool has_name = name.len > 0 && !name.failed;
+    struct target *target = implicit_target(t, type, has_name ? name.p : type->name, NULL, action->at, errs);
+    buf_clear(&name);
+    return target;
+}
+
+/* The connection of the type's kind if there is just one, else NULL. */
+static struct target *only_target(const struct targets *t, const struct action_type *type)
+{
+    struct target *only = NULL;
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->items[i]->implicit || t->items[i]->type != type)
+            continue;
+        if (only)
+            return NULL;
+        only = t->items[i];
+    }
+    return only;
 }
 
 static struct target *missing_connection(const struct targets *t, const struct action_type *type, struct span at,
@@ -257,10 +287,14 @@ struct target *targets_for(struct targets *t, const struct action_type *type, co
     const char *option;
     const struct conf *name = connection_of(type, action, &option);
     if (type->connection == ACT_CONNECTION_NONE)
-        return implicit_target(t, type, NULL, action->at, errs);
+        return implicit_target(t, type, type->name, NULL, action->at, errs);
     if (name)
         return named_target(t, type, option, name, errs);
+    if (type->connection == ACT_CONNECTION_OPTIONAL)
+        return own_target(t, type, action, errs);
+    if (type->connection == ACT_CONNECTION_ONLY && only_target(t, type))
+        return only_target(t, type)->handle ? only_target(t, type) : NULL;
     if (type->connection == ACT_CONNECTION_DEFAULT && t->default_mqtt)
-        return implicit_target(t, type, t->default_mqtt, action->at, errs);
+        return implicit_target(t, type, type->name, t->default_mqtt, action->at, errs);
     return missing_connection(t, type, action->at, errs);
 }

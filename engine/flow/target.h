@@ -11,7 +11,7 @@
 struct outbox;
 
 struct target {
-    char *name; /* of the connection; the type's name for an implicit one */
+    char *name; /* of the connection; of an implicit one what the type calls it (a host), else the type's name */
     const struct action_type *type;
     void *handle;          /* from target_open; NULL: its configuration is wrong, which was reported */
     bool implicit;         /* not a connection of sluice.yaml */

@@ -59,6 +59,7 @@ struct act_host {
     int (*template_add)(struct act_host *host, const struct conf *scalar, struct errs *errs);
     /* True if that template holds no `${…}`: its text can be checked at once. */
     bool (*template_is_constant)(struct act_host *host, int index);
+    bool is_error_action; /* it is the rule's error action */
 };
 
 /* What a target may use for as long as it is open. */
@@ -71,7 +72,9 @@ struct act_env {
 enum act_connection {
     ACT_CONNECTION_NONE,
     ACT_CONNECTION_REQUIRED,
-    ACT_CONNECTION_DEFAULT /* named, else the first source's broker */
+    ACT_CONNECTION_DEFAULT,  /* named, else the first source's broker */
+    ACT_CONNECTION_OPTIONAL, /* named, else an implicit target: implicit_name */
+    ACT_CONNECTION_ONLY,     /* named, else the only one of its kind */
 };
 
 struct action_type {
@@ -83,6 +86,10 @@ struct action_type {
         *connection_kind; /* member name below a connection's name in sluice.yaml: "postgres", "mqtt"; NULL if NONE */
     const char
         *connection_alias; /* AWS's option that names the target ("destinationArn"), may stand for "connection" */
+
+    /* Append what tells the implicit targets of this type apart: the host, say, so that one that is away holds up no
+     * other. Nothing appended, or NULL: they are one. conf: of the action, not checked yet. */
+    void (*implicit_name)(const struct conf *conf, struct buf *out);
 
     const struct opt *target_options; /* for help and docs; read by target_open */
     size_t target_option_count;

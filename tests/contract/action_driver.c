@@ -6,7 +6,8 @@
  *     {"action": YAML}                               {"action": number, "warnings": text} or {"errors": text}
  *     {"send": [{"action": number, "body": text, "json": bool, "key": number, "vars": {name: text}},
  *               …]}
- *                                                    {"rc": 0, "error": text, "ms": time, "results": [[result, reason], …]}
+ *                                                    {"rc": 0, "error": text, "ms": time, "results": [[result, reason], …],
+ *                                                     "waits": [milliseconds, …]}
  *     {"reopen": true}                               {}: the lane was closed and opened
  *     {"advance": milliseconds}                      {}: the action's clock goes forward
  */
@@ -190,8 +191,11 @@ static void do_send(const struct json_doc *d, uint32_t list)
                (unsigned long long)(clock_monotonic_ms(&clock_system) - start));
     json_write_string(&answer, e.text, strlen(e.text));
     buf_puts(&answer, ",\"results\":[");
-    for (i = 0; i < count; i++) {
+    for (i = 0; i < count; i++)
         put_result(items[i]);
+    buf_puts(&answer, "],\"waits\":[");
+    for (i = 0; i < count; i++) {
+        buf_printf(&answer, "%s%u", i ? "," : "", items[i]->wait_ms);
         rig_item_free((struct rig_item *)items[i]);
     }
     buf_puts(&answer, "]}");

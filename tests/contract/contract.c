@@ -83,6 +83,7 @@ static void add(struct bench *b, const struct rig_action *a, int n, bool bad)
     const char *text = bad && contract->bad_body ? contract->bad_body : body;
     const struct rig_var vars[] = { { "v", bad && contract->bad_v ? contract->bad_v : contract->good_v }, { 0 } };
     struct rig_item *it = rig_item_new(a, text, strlen(text), true, vars);
+    it->item.key = 1;
     it->item.result = ACT_LATER; /* as if it had been sent before */
     it->item.wait_ms = 77;
     strcpy(it->item.reason, "before");

@@ -54,7 +54,8 @@ static bool template_is_constant(struct act_host *host, int index)
 
 bool rig_action_open(struct rig_action *a, const struct rig_target *t, const char *yaml, struct errs *errs)
 {
-    *a = (struct rig_action) { .host = { template_add, template_is_constant }, .type = t->type };
+    *a = (struct rig_action) { .host = { .template_add = template_add, .template_is_constant = template_is_constant },
+                               .type = t->type };
     a->conf = parse(yaml, errs);
     if (!a->conf)
         return false;

@@ -214,7 +214,8 @@ static void republisher_open(struct republisher *r, const struct conf *conf, con
     struct errs errs = { 0 };
     struct err e = { 0 };
     r->env = (struct act_env) { .clock = &clock_system, .client_name = "driver" };
-    r->templates.host = (struct act_host) { template_add, template_is_constant };
+    r->templates.host =
+        (struct act_host) { .template_add = template_add, .template_is_constant = template_is_constant };
     r->target = act_republish.target_open(conf, &r->env, &errs);
     r->action = r->target ? act_republish.action_open(r->target, action, &r->templates.host, &errs) : NULL;
     if (r->action)

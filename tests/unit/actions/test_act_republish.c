@@ -89,7 +89,7 @@ static bool open_with(const char *version, const char *yaml)
 {
     char options[100];
     close_rule();
-    host = (struct host) { .port = { template_add, template_is_constant } };
+    host = (struct host) { .port = { .template_add = template_add, .template_is_constant = template_is_constant } };
     snprintf(options, sizeof(options), "url: mqtt://h\nversion: %s", version);
     connection = parse(options);
     target = act_republish.target_open(connection, &env, &errs);

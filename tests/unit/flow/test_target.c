@@ -230,9 +230,85 @@ static void test_broken_default(void **state)
     assert_int_equal(fake_target_opens, 1);
 }
 
+/* ---- types that need no connection, and types that take the only one ---- */
+
+static void host_name(const struct conf *conf, struct buf *out)
+{
+    const struct conf *host = conf_get(conf, "path");
+    if (host)
+        buf_put(out, host->text, host->len);
+}
+
+static const struct action_type fake_http = {
+    .name = "http",
+    .connection = ACT_CONNECTION_OPTIONAL,
+    .connection_kind = "http",
+    .implicit_name = host_name,
+    .target_open = fake_plain_open,
+    .target_close = fake_target_close,
+};
+static const struct action_type fake_lambda = {
+    .name = "lambda",
+    .connection = ACT_CONNECTION_ONLY,
+    .connection_kind = "lambda",
+    .target_open = fake_postgres_open,
+    .target_close = fake_target_close,
+};
+static const struct action_type *const more_types[] = { &fake_http, &fake_lambda, NULL };
+
+static int setup_more(void **state)
+{
+    int rc = setup(state);
+    targets_init(&((struct fixture *)*state)->targets, more_types, &fake_env);
+    return rc;
+}
+
+static void test_optional(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(targets_open(&f->targets, yaml(f, "api: { http: {} }\nh1: { http: {} }"), NULL, &f->errs), 0);
+    struct target *one = target_for(f, "http", "path: h1"), *again = target_for(f, "http", "path: h1"),
+                  *other = target_for(f, "http", "path: h2"), *free_host = target_for(f, "http", "{}");
+    assert_ptr_equal(one, again);
+    assert_ptr_not_equal(one, other);
+    assert_true(one->implicit);
+    assert_string_equal(one->name, "h1");
+    assert_string_equal(other->name, "h2");
+    assert_string_equal(free_host->name, "http");
+    struct target *named = target_for(f, "http", "{ connection: h1, path: h2 }");
+    assert_ptr_not_equal(named, one);
+    assert_false(named->implicit);
+    assert_null(target_for(f, "http", "connection: h2"));
+}
+
+static void test_only(void **state)
+{
+    struct fixture *f = *state;
+    assert_null(target_for(f, "lambda", "{}"));
+    assert_error(f, ERR_CONF_MISSING, "lambda needs the option \"connection\"", "NAME: { lambda:", "{}");
+    assert_int_equal(
+        targets_open(&f->targets, yaml(f, "a: { http: {} }\nfn: { lambda: { conninfo: x } }"), NULL, &f->errs), 0);
+    assert_string_equal(target_for(f, "lambda", "{}")->name, "fn");
+    assert_int_equal(targets_open(&f->targets, yaml(f, "gn: { lambda: { conninfo: x } }"), NULL, &f->errs), 0);
+    assert_null(target_for(f, "lambda", "{}"));
+    assert_error(f, ERR_CONF_MISSING, "lambda needs the option \"connection\"", "\"fn\", \"gn\"", "{}");
+    assert_string_equal(target_for(f, "lambda", "connection: gn")->name, "gn");
+}
+
+static void test_only_broken(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(targets_open(&f->targets, yaml(f, "fn: { lambda: {} }"), NULL, &f->errs), -1);
+    assert_null(target_for(f, "lambda", "{}"));
+    assert_int_equal(f->errs.errors, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_optional, setup_more, teardown),
+        cmocka_unit_test_setup_teardown(test_only, setup_more, teardown),
+        cmocka_unit_test_setup_teardown(test_only_broken, setup_more, teardown),
         cmocka_unit_test_setup_teardown(test_types, setup, teardown),
         cmocka_unit_test_setup_teardown(test_named, setup, teardown),
         cmocka_unit_test_setup_teardown(test_implicit, setup, teardown),

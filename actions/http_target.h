@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection of kind http, or what stands in for it: how to reach servers and who we are to them. */
+#ifndef SLUICE_ACTIONS_HTTP_TARGET_H
+#define SLUICE_ACTIONS_HTTP_TARGET_H
+
+#include "actions/aws_credentials.h"
+#include "actions/http_auth.h"
+#include "actions/http_field.h"
+#include "actions/http_link.h"
+#include "engine/base/opt.h"
+#include "sluice/action.h"
+
+#include <stddef.h>
+
+struct http_target {
+    struct http_settings settings;
+    char *url; /* NULL: rules give whole ones; else without a "/" at its end */
+    const struct conf *auth_conf, *credentials_conf, *fields_conf;
+    struct http_auth auth;
+    struct aws_source aws;
+    struct http_field fields[HTTP_FIELDS_MAX];
+    size_t field_count;
+};
+
+#define HTTP_TARGET_OPTION_COUNT 15
+extern const struct opt http_target_options[HTTP_TARGET_OPTION_COUNT];
+
+/* As target_open and target_close of the port. */
+void *http_target_open(const struct conf *conf, const struct act_env *env, struct errs *errs);
+void http_target_close(void *target);
+
+/* Every file that is named must be there. 0, or -1 after adding to errs. */
+int http_target_check_files(const struct http_settings *s, const struct conf *conf, struct errs *errs) MUST_CHECK;
+
+#endif

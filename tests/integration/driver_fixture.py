@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One action type driven without rules: tests/contract/action_driver.c behind Python.
+
+    with Driver("http", "timeout: 1s") as driver:
+        driver.action("url: http://…")
+        driver.send(item({"a": 1}, v="x", key=7))   # -> ["done"], ["later: …"], ["rejected: …"]
+"""
+import json
+import os
+import pathlib
+import subprocess
+import threading
+
+BUILD = pathlib.Path(os.environ.get("SLUICE_BUILD", pathlib.Path(__file__).resolve().parent.parent.parent / "build/release"))
+DRIVER = BUILD / "tests/contract/action_driver"
+PATIENCE = 60
+
+
+def item(body=None, action=0, text=None, json_body=True, key=0, **variables):
+    """What a message gives: variables are what templates `${name}` become."""
+    made = {"action": action, "body": json.dumps(body, ensure_ascii=False) if text is None else text, "key": key, "vars": variables}
+    return made if json_body else made | {"json": False}
+
+
+class Driver:
+    """self.said: everything that came back, to be searched for what must not be there."""
+
+    def __init__(self, kind, target=None, environment=None):
+        self.process = subprocess.Popen([DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        env={**os.environ, **(environment or {})})
+        self.said, self.waits, self.ms, self.error, self.warnings = "", [], 0, "", ""
+        self.errors_reader = threading.Thread(target=self._read_errors, daemon=True)
+        self.errors_reader.start()
+        self.ask(open=kind, target=target)
+
+    def _read_errors(self):
+        for line in self.process.stderr:
+            self.said += line
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.stdin.close()
+        code = self.process.wait(PATIENCE)
+        self.errors_reader.join()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        if code != 0 and exc[0] is None:
+            raise AssertionError(f"the driver ended with {code}: {self.said[-5000:]}")
+
+    def ask(self, **command):
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        self.said += line
+        answer = json.loads(line)
+        if "errors" in answer:
+            raise AssertionError(answer["errors"])
+        return answer
+
+    def action(self, yaml):
+        answer = self.ask(action=yaml)
+        self.warnings = answer.get("warnings", "")
+        return answer["action"]
+
+    def send(self, *items):
+        """Results as text; self.ms: how long it took, self.waits: what the target wished for, self.error: why the lane broke."""
+        answer = self.ask(send=list(items))
+        self.ms, self.waits, self.error = answer["ms"], answer["waits"], answer["error"]
+        return [": ".join(filter(None, result)) for result in answer["results"]]
