@@ -57,12 +57,14 @@ static void put_base64(struct buf *out, const char *name, const char *p, size_t 
     buf_putc(out, '"');
 }
 
-static void put_failures(struct buf *out, const struct failure *failures, size_t count)
+/* in_batch: they are about the only message of a batch. */
+static void put_failures(struct buf *out, const struct failure *failures, size_t count, bool in_batch)
 {
     buf_puts(out, ",\"failures\":[");
     for (size_t i = 0; i < count; i++) {
         const struct failure *f = &failures[i];
-        buf_puts(out, i ? ",{\"failedAction\":" : "{\"failedAction\":");
+        buf_puts(out, i ? ",{" : "{");
+        buf_puts(out, in_batch ? "\"affectedIds\":[1],\"failedAction\":" : "\"failedAction\":");
         put_string(out, f->action, strlen(f->action));
         put_member(out, "failedResource", f->resource, f->resource_len);
         put_member(out, "errorMessage", f->reason, strlen(f->reason));
@@ -78,20 +80,43 @@ void document_trace_id(const struct message *m, char out[37])
     random_uuid(&r, out);
 }
 
-void document_error(struct buf *out, const char *rule, const struct message *m, const struct failure *failures,
-                    size_t count)
+/* Where the message came from, and what it was. */
+static void put_origin(struct buf *out, const struct message *m)
 {
     char trace_id[37];
     document_trace_id(m, trace_id);
-    buf_puts(out, "{\"ruleName\":");
-    put_string(out, rule, strlen(rule));
-    put_member(out, "topic", m->topic, m->topic_len);
     put_member(out, "cloudwatchTraceId", trace_id, strlen(trace_id));
     const char *client = m->over_mqtt && m->client_id ? m->client_id : "n/a"; /* as clientid() */
     put_member(out, "clientId", client, strlen(client));
     put_member_if(out, "sourceIp", m->source_ip);
     put_base64(out, "base64OriginalPayload", m->payload, m->payload_len);
-    put_failures(out, failures, count);
+}
+
+/* Of the failed actions' batching the first that there is. */
+static enum act_batching batching_of(const struct failure *failures, size_t count)
+{
+    enum act_batching batching = ACT_BATCHING_NONE;
+    for (size_t i = 0; i < count && !batching; i++)
+        batching = failures[i].batching;
+    return batching;
+}
+
+void document_error(struct buf *out, const char *rule, const struct message *m, const struct failure *failures,
+                    size_t count)
+{
+    enum act_batching batching = batching_of(failures, count);
+    buf_puts(out, "{\"ruleName\":");
+    put_string(out, rule, strlen(rule));
+    if (batching != ACT_BATCHING_TOPICS)
+        put_member(out, "topic", m->topic, m->topic_len);
+    if (batching)
+        buf_puts(out, ",\"payloadsWithMetadata\":[{\"id\":1");
+    if (batching == ACT_BATCHING_TOPICS)
+        put_member(out, "topic", m->topic, m->topic_len);
+    put_origin(out, m);
+    if (batching)
+        buf_puts(out, "}]");
+    put_failures(out, failures, count, batching != ACT_BATCHING_NONE);
     buf_putc(out, '}');
 }
 
@@ -152,6 +177,6 @@ void document_dead_letter(struct buf *out, int64_t now_ms, const char *rule, con
         put_member_if(out, "via", "http");
     put_mqtt5(out, m);
     put_base64(out, "payload_base64", m->payload, m->payload_len);
-    put_failures(out, failures, count);
+    put_failures(out, failures, count, false);
     buf_putc(out, '}');
 }

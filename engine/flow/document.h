@@ -5,6 +5,7 @@
 #define SLUICE_FLOW_DOCUMENT_H
 
 #include "engine/base/buf.h"
+#include "sluice/action.h"
 #include "sluice/message.h"
 
 #include <stddef.h>
@@ -16,10 +17,16 @@ struct failure {
     const char *resource; /* what it wrote to: topic, table, path */
     size_t resource_len;
     const char *reason;
+    enum act_batching batching; /* of the action */
 };
 
-/* {"ruleName","topic","cloudwatchTraceId","clientId","sourceIp"?,"base64OriginalPayload","failures":[…]}. Text that
- * is not valid UTF-8 gets U+FFFD for each bad byte. */
+/* {"ruleName","topic","cloudwatchTraceId","clientId","sourceIp"?,"base64OriginalPayload","failures":[…]}.
+ *
+ * If an action that sends batches is among the failed ones, the form is that of batches, with this message as its only
+ * one: {"ruleName","topic","payloadsWithMetadata":[{"id":1,"cloudwatchTraceId",…}],"failures":[{"affectedIds":[1],…}]};
+ * "topic" stands in the entry if its batches mix topics.
+ *
+ * Text that is not valid UTF-8 gets U+FFFD for each bad byte. */
 void document_error(struct buf *out, const char *rule, const struct message *m, const struct failure *failures,
                     size_t count);
 

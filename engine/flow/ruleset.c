@@ -157,10 +157,12 @@ static void open_action(struct compile *c, struct sql_rule *sql, const struct co
         c->failed = true;
         return;
     }
-    struct rule_host h = { .host = { host_template_add, host_template_is_constant, is_error_action }, .sql = sql };
+    struct rule_host h = { .host = { host_template_add, host_template_is_constant, is_error_action, ACT_BATCHING_NONE },
+                           .sql = sql };
     out->action = type->action_open(out->target->handle, options, &h.host, c->errs);
     out->templates = h.templates;
     out->template_count = h.count;
+    out->batching = h.host.batching;
     c->failed |= !out->action;
 }
 

@@ -18,6 +18,7 @@ struct rule_action {
     void *action;   /* from target->type->action_open */
     int *templates; /* indexes for sql_machine_render, in the order of template_add */
     size_t template_count;
+    enum act_batching batching;
 };
 
 struct rule {

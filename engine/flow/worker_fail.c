@@ -26,6 +26,7 @@ static size_t collect(struct worker *w, const struct run *run, struct failure fa
         size_t from = w->scratch.len;
         type->resource(d->action->action, d->texts, &w->scratch);
         failures[count++] = (struct failure) { .action = type->failed_action,
+                                               .batching = d->action->batching,
                                                .resource_len = w->scratch.len - from,
                                                .reason = d->item.reason };
     }

@@ -52,7 +52,14 @@ struct act_item {
     char reason[ACT_REASON_MAX]; /* LATER and REJECTED: one sentence, NUL-terminated, no secrets */
 };
 
-/* What the flow offers while a rule's action is opened. */
+/* Whether an action sends the outputs of several messages at once. */
+enum act_batching {
+    ACT_BATCHING_NONE,
+    ACT_BATCHING_TOPIC,  /* of one topic */
+    ACT_BATCHING_TOPICS, /* of any */
+};
+
+/* What the flow offers while a rule's action is opened, and what the action tells it. */
 struct act_host {
     /* Compile a scalar of the rule file as a substitution template of the rule. Its index in act_item.texts, or -1 after
      * adding to errs. */
@@ -60,6 +67,8 @@ struct act_host {
     /* True if that template holds no `${…}`: its text can be checked at once. */
     bool (*template_is_constant)(struct act_host *host, int index);
     bool is_error_action; /* it is the rule's error action */
+    /* Set by the action: error documents about it have the form that such actions have (rule language, section 7.2). */
+    enum act_batching batching;
 };
 
 /* What a target may use for as long as it is open. */

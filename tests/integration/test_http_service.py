@@ -245,6 +245,31 @@ class TroubleTest(Case):
         self.assert_all_in_order([b for r in server.requests for b in r.json], "ab", range(200))
 
 
+    def test_a_bad_one_of_a_batch_alone_goes_to_the_error_action(self):
+        def refuse_bad(request):
+            return Answer(422, b"no") if any(body["n"] % 50 == 7 for body in request.json) else Answer()
+
+        for across, at_top in (("false", True), ("true", False)):
+            with self.subTest(batchAcrossTopics=across):
+                server, errors = self.server(refuse_bad), self.server()
+                service = self.started({
+                    "r": f"""
+  - http: {{ url: "{server.url}/", enableBatching: true, batchConfig: {{ batchAcrossTopics: {across} }} }}
+errorAction:
+  http: {{ url: "{errors.url}/${{topic(2)}}" }}
+"""})
+                self.publish("ab", range(200))
+                wait_until(lambda: len(errors.requests) == 8, "error documents")
+                self.assertEqual(service.stop(), 0)
+                for request in errors.requests:
+                    document = request.json
+                    (entry,) = document["payloadsWithMetadata"]
+                    self.assertEqual((document if at_top else entry)["topic"], f"plant{request.path}/t")
+                    self.assertNotIn("topic", entry if at_top else document)
+                    self.assertEqual(json.loads(base64.b64decode(entry["base64OriginalPayload"]))["n"] % 50, 7)
+                    self.assertEqual([(f["affectedIds"], f["failedAction"]) for f in document["failures"]], [([1], "HttpAction")])
+
+
 class CheckTest(Case):
     def check(self, rules, connections=""):
         service = self.enterContext(Service(self.files(rules, connections)))

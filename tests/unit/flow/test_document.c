@@ -34,7 +34,10 @@ static const struct message full = {
     .seed = 7,
 };
 
-static const struct failure failures[] = { { "AAction", "res", 3, "bad \"row\"" }, { "BAction", "", 0, "why" } };
+static const struct failure failures[] = {
+    { .action = "AAction", .resource = "res", .resource_len = 3, .reason = "bad \"row\"" },
+    { .action = "BAction", .resource = "", .reason = "why" }
+};
 
 static void assert_text(struct buf *b, const char *expected)
 {
@@ -68,10 +71,34 @@ static void test_error_document_of_an_unknown_publisher(void **state)
                 "\"clientId\":\"n/a\",\"base64OriginalPayload\":\"\",\"failures\":[]}");
 }
 
+static void test_error_documents_of_actions_that_send_batches(void **state)
+{
+    (void)state;
+    static const struct message m = { .topic = "t", .topic_len = 1, .payload = "x", .payload_len = 1, .seed = 7 };
+    struct failure mixed[] = { failures[0], failures[1] };
+    struct buf b;
+    buf_init(&b, 100000);
+    mixed[1].batching = ACT_BATCHING_TOPIC;
+    document_error(&b, "rule", &m, mixed, 2);
+    assert_text(&b,
+                "{\"ruleName\":\"rule\",\"topic\":\"t\",\"payloadsWithMetadata\":[{\"id\":1,"
+                "\"cloudwatchTraceId\":\"b358faf7-4ef9-465a-91d7-0f6593d20b34\",\"clientId\":\"n/a\","
+                "\"base64OriginalPayload\":\"eA==\"}],\"failures\":[{\"affectedIds\":[1],\"failedAction\":\"AAction\","
+                "\"failedResource\":\"res\",\"errorMessage\":\"bad \\\"row\\\"\"},{\"affectedIds\":[1],"
+                "\"failedAction\":\"BAction\",\"failedResource\":\"\",\"errorMessage\":\"why\"}]}");
+    mixed[1].batching = ACT_BATCHING_TOPICS;
+    buf_init(&b, 100000);
+    document_error(&b, "rule", &m, mixed + 1, 1);
+    assert_text(&b, "{\"ruleName\":\"rule\",\"payloadsWithMetadata\":[{\"id\":1,\"topic\":\"t\","
+                    "\"cloudwatchTraceId\":\"b358faf7-4ef9-465a-91d7-0f6593d20b34\",\"clientId\":\"n/a\","
+                    "\"base64OriginalPayload\":\"eA==\"}],\"failures\":[{\"affectedIds\":[1],"
+                    "\"failedAction\":\"BAction\",\"failedResource\":\"\",\"errorMessage\":\"why\"}]}");
+}
+
 static void test_text_that_is_not_utf8(void **state)
 {
     (void)state;
-    const struct failure cut = { "A", "\xc3\xa4\xc3", 3, "x\xffy" };
+    const struct failure cut = { .action = "A", .resource = "\xc3\xa4\xc3", .resource_len = 3, .reason = "x\xffy" };
     const struct message m = { .topic = "t\x80", .topic_len = 2, .payload = "", .over_mqtt = true };
     struct buf b;
     buf_init(&b, 100000);
@@ -159,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_error_document),
         cmocka_unit_test(test_error_document_of_an_unknown_publisher),
+        cmocka_unit_test(test_error_documents_of_actions_that_send_batches),
         cmocka_unit_test(test_text_that_is_not_utf8),
         cmocka_unit_test(test_dead_letter),
         cmocka_unit_test(test_a_dead_letter_can_be_replayed),
