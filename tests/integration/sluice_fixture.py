@@ -48,6 +48,17 @@ def read_ndjson(path):
     return [json.loads(line) for line in text.split("\n")[:-1]]
 
 
+def check_counters(snapshot):
+    """What must hold at every instant: each message is counted once, per rule and per source."""
+    for rule in snapshot["rules"]:
+        parts = ("filtered", "failed", "delivered", "dead", "dropped", "inFlight")
+        if rule["matched"] != sum(rule[part] for part in parts):
+            raise AssertionError(f"the counters of a rule do not add up: {rule}")
+    for source in snapshot["sources"]:
+        if source["received"] != source["unmatched"] + source["settled"] + source["inFlight"]:
+            raise AssertionError(f"the counters of a source do not add up: {source}")
+
+
 class Service:
     """A folder with configuration and rules, and at most one process that runs them."""
 
@@ -75,6 +86,12 @@ class Service:
 
     def path(self, name):
         return self.folder / name
+
+    def stats(self):
+        """The counters that the service wrote last (statsFile: stats.json), checked."""
+        snapshot = json.loads(self.path("stats.json").read_text(encoding="utf-8"))
+        check_counters(snapshot)
+        return snapshot
 
     def start(self, *arguments):
         """Run `sluice run`. Its log lines collect in self.log."""

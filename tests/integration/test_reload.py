@@ -170,7 +170,7 @@ class Reload(Servers):
                 self.assertEqual([line["seq"] for line in changed], list(range(count)))
                 versions = [line["v"] for line in changed]
                 self.assertEqual(versions, sorted(versions), "an older form of the rule came after a newer one")
-                rules = {r["name"]: r for r in self.stats(service)["rules"]}
+                rules = {r["name"]: r for r in service.stats()["rules"]}
                 self.assertEqual(rules["keep"]["delivered"], count)
 
 

@@ -67,16 +67,6 @@ class Servers(unittest.TestCase):
     def count(self, where="true"):
         return int(self.pg.psql(f"SELECT count(*) FROM readings WHERE {where}").strip())
 
-    def stats(self, service):
-        """The counters that the service wrote, each identity checked."""
-        snapshot = json.loads(service.path("stats.json").read_text(encoding="utf-8"))
-        for rule in snapshot["rules"]:
-            parts = ("filtered", "failed", "delivered", "dead", "dropped", "inFlight")
-            self.assertEqual(rule["matched"], sum(rule[p] for p in parts), rule)
-        for source in snapshot["sources"]:
-            self.assertEqual(source["received"], source["unmatched"] + source["settled"] + source["inFlight"], source)
-        return snapshot
-
     def assert_in_order(self):
         """Each site's rows were inserted in the order of seq: order per key."""
         for site, seqs in self.rows("SELECT site, string_agg(seq::text, ',' ORDER BY id) FROM readings GROUP BY site"):
@@ -116,7 +106,7 @@ actions:
         self.assertEqual(service.stop(), 0)
         self.assertEqual(service.path("alarms.ndjson").read_text(encoding="utf-8"), output + "\n")
         self.assertIn(output, service.stdout)
-        rules = {r["name"]: r for r in self.stats(service)["rules"]}
+        rules = {r["name"]: r for r in service.stats()["rules"]}
         self.assertEqual((rules["alarm"]["matched"], rules["alarm"]["filtered"], rules["alarm"]["delivered"]), (2, 1, 1))
         self.assertEqual(rules["store"]["delivered"], 2)
 
@@ -176,7 +166,7 @@ actions: [ { postgres: { connection: db, table: latest, onConflict: update, key:
         self.assertEqual(dead[0]["topic"], "plant/1/telemetry")
         self.assertEqual(base64.b64decode(dead[0]["payload_base64"]).decode(), '{"seq":1,"t":-1000}')
         self.assertEqual(service.stop(), 0)
-        rule = self.stats(service)["rules"][0]
+        rule = service.stats()["rules"][0]
         self.assertEqual((rule["matched"], rule["dead"]), (1, 1))
 
     def test_invalid_topic_from_template(self):
@@ -237,7 +227,7 @@ actions: [ { republish: { topic: copy, qos: 1 } } ]
             self.broker.publish("raw/1", b"\x01\x02plain", qos=1)
             self.assertEqual(copies.wait(1)[0]["payload"], "\x01\x02plain")
         self.assertEqual(service.stop(), 0)
-        rule = next(r for r in self.stats(service)["rules"] if r["name"] == "all")
+        rule = next(r for r in service.stats()["rules"] if r["name"] == "all")
         self.assertEqual(rule["delivered"], len(hostile) + 1)
         self.assertGreaterEqual(rule["parseErrors"], 5)
 
@@ -311,7 +301,7 @@ class Failures(Servers):
         wait_until(lambda: self.count() == 1, "the connection to stand")
         with self.pg.paused():
             self.broker.publish("plant/1/telemetry", '{"seq":2,"t":2}', qos=1)
-            wait_until(lambda: any(t["waiting"] for t in self.stats(service)["targets"]), "a delivery under way")
+            wait_until(lambda: any(t["waiting"] for t in service.stats()["targets"]), "a delivery under way")
             service.process.send_signal(signal.SIGTERM)
             service.wait_log("SIGTERM: stopping")
             self.assertEqual(service.stop(patience=15), 1)
@@ -395,7 +385,7 @@ class Broker(Servers):
         self.assertEqual(service.stop(), 0)
         self.assertEqual(read_ndjson(service.path("direct.ndjson")), [{"seq": 1, "t": "a/9"}])
         self.assertEqual(read_ndjson(service.path("out.ndjson")), [{"seq": 3, "t": "a/1"}])
-        self.assertEqual(self.stats(service)["sources"][0]["ruleNotFound"], 1)
+        self.assertEqual(service.stats()["sources"][0]["ruleNotFound"], 1)
 
     def test_republish_loop_ends(self):
         service = self.started(
@@ -405,7 +395,7 @@ class Broker(Servers):
         dead = wait_until(lambda: read_ndjson(service.path("dead.ndjson")), "the loop's end")
         self.assertEqual(len(dead), 1)
         self.assertEqual(service.stop(), 0)
-        self.assertEqual(self.stats(service)["rules"][0]["matched"], 6)
+        self.assertEqual(service.stats()["rules"][0]["matched"], 6)
 
     def test_refuses_broken_configuration(self):
         service = self.service({"all": self.RULE, "broken": "ruleName: broken\nsql: SELECT FROM 'a'\nactions: []\n"})
