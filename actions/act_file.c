@@ -118,10 +118,7 @@ static int check_constant_path(const struct file_act *a, struct errs *errs)
     const struct act_text path = { .p = a->path->text, .len = a->path->len };
     if (!a->is_constant || file_path_check(&path, a->constant_len, &e) == 0)
         return 0;
-    e.code = ERR_CONF_VALUE;
-    e.at = a->path->at;
-    errs_take(errs, &e);
-    return -1;
+    return errs_refuse_value(errs, &e, a->path->at);
 }
 
 /* The folder of sluice.yaml holds what a message should not reach: the configuration, rules, dead letters. */

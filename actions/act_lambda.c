@@ -28,20 +28,6 @@
 #define URL_ROOM    ((size_t)HTTP_URL_MAX * 2)
 #define FAR_REGION  "us-east-1" /* what AWS's tools sign for when nobody names a region */
 
-static int refuse(struct errs *errs, enum err_code code, struct span at, const char *text)
-{
-    errs_add(errs, SEV_ERROR, code, at, "%s", text);
-    return -1;
-}
-
-static int take_err(struct errs *errs, struct err *e, struct span at)
-{
-    e->code = e->code == ERR_TEMPLATE ? ERR_CONF_VALUE : e->code;
-    e->at = at;
-    errs_take(errs, e);
-    return -1;
-}
-
 /* --- target --- */
 
 struct lambda_target {
@@ -89,9 +75,9 @@ static int check_endpoint(struct lambda_target *t, const struct conf *conf, stru
     if (!t->endpoint)
         return -1;
     if (http_url_split(&u, t->endpoint, strlen(t->endpoint), &e) < 0)
-        return take_err(errs, &e, conf_get(conf, "endpoint")->at);
+        return errs_refuse_value(errs, &e, conf_get(conf, "endpoint")->at);
     if (strchr(t->endpoint, '?'))
-        return refuse(errs, ERR_CONF_VALUE, conf_get(conf, "endpoint")->at, "an endpoint cannot have a query");
+        return errs_refuse(errs, ERR_CONF_VALUE, conf_get(conf, "endpoint")->at, "an endpoint cannot have a query");
     if (u.path_len > 0 && u.path[u.path_len - 1] == '/')
         t->endpoint[strlen(t->endpoint) - 1] = '\0';
     return 0;
@@ -105,7 +91,7 @@ static int check_credentials(const struct lambda_target *t, struct errs *errs)
     bool is_there;
     int rc = aws_credentials_find(&t->aws, &found, &is_there, &e);
     aws_credentials_clear(&found);
-    return rc < 0 && t->credentials_conf ? take_err(errs, &e, t->credentials_conf->at) : 0;
+    return rc < 0 && t->credentials_conf ? errs_refuse_value(errs, &e, t->credentials_conf->at) : 0;
 }
 
 static int take_region(struct lambda_target *t)
@@ -124,7 +110,7 @@ static void *target_open(const struct conf *conf, const struct act_env *env, str
     struct lambda_target *t = calloc(1, sizeof(*t));
     struct err e = { 0 };
     if (!t || http_link_setup(&e) < 0) {
-        refuse(errs, ERR_MEMORY, at, t ? e.text : "not enough memory");
+        errs_refuse(errs, ERR_MEMORY, at, t ? e.text : "not enough memory");
         free(t);
         return NULL;
     }
@@ -137,7 +123,7 @@ static void *target_open(const struct conf *conf, const struct act_env *env, str
     if (rc == 0)
         rc = check_credentials(t, errs);
     if (rc == 0 && take_region(t) < 0)
-        rc = refuse(errs, ERR_MEMORY, at, "not enough memory");
+        rc = errs_refuse(errs, ERR_MEMORY, at, "not enough memory");
     if (rc == 0)
         return t;
     target_close(t);
@@ -170,7 +156,7 @@ static int open_function(struct lambda_act *a, struct act_host *host, struct err
         return -1;
     if (host->template_is_constant(host, a->function_text) &&
         lambda_name_split(&name, a->function->text, a->function->len, &e) < 0)
-        return take_err(errs, &e, a->function->at);
+        return errs_refuse_value(errs, &e, a->function->at);
     return 0;
 }
 
@@ -184,7 +170,7 @@ static void *action_open(void *target, const struct conf *conf, struct act_host 
     (void)target;
     struct lambda_act *a = calloc(1, sizeof(*a));
     if (!a) {
-        refuse(errs, ERR_MEMORY, conf->at, "not enough memory");
+        errs_refuse(errs, ERR_MEMORY, conf->at, "not enough memory");
         return NULL;
     }
     int rc = opt_read(action_options, ACTION_OPTIONS, conf, "lambda", conf->at, a, errs);

@@ -116,17 +116,11 @@ static const struct opt action_options[] = {
 };
 #define ACTION_OPTIONS (sizeof(action_options) / sizeof(action_options[0]))
 
-static int refuse(struct errs *errs, enum err_code code, struct span at, const char *text)
-{
-    errs_add(errs, SEV_ERROR, code, at, "%s", text);
-    return -1;
-}
-
 static int check_column_name(const struct conf *name, struct errs *errs)
 {
     struct err e = { 0 };
     if (name->kind != CONF_SCALAR)
-        return refuse(errs, ERR_CONF_TYPE, name->at, "the name of a column must be a text");
+        return errs_refuse(errs, ERR_CONF_TYPE, name->at, "the name of a column must be a text");
     if (pg_name_check("column", name->text, name->len, &e) == 0)
         return 0;
     e.code = ERR_CONF_VALUE;
@@ -140,7 +134,8 @@ static int open_column(struct pg_act *a, const struct conf *name, const struct c
 {
     int rc = check_column_name(name, errs);
     if (value->kind != CONF_SCALAR || conf_is_null(value))
-        return refuse(errs, ERR_CONF_TYPE, value->at, "a column needs a text or a template such as \"${temperature}\"");
+        return errs_refuse(errs, ERR_CONF_TYPE, value->at,
+                           "a column needs a text or a template such as \"${temperature}\"");
     int text = host->template_add(host, value, errs);
     a->columns[a->column_count++] = (struct column_conf) { name, text };
     return text < 0 ? -1 : rc;
@@ -152,12 +147,12 @@ static int open_columns(struct pg_act *a, struct act_host *host, struct errs *er
     if (!c)
         return 0;
     if (c->kind != CONF_MAP || c->count == 0)
-        return refuse(errs, ERR_CONF_TYPE, c->at, "\"columns\" must be a map from column to template");
+        return errs_refuse(errs, ERR_CONF_TYPE, c->at, "\"columns\" must be a map from column to template");
     if (c->count > PG_COLUMNS_MAX)
-        return refuse(errs, ERR_CONF_VALUE, c->at, "\"columns\" has more entries than a table can have columns");
+        return errs_refuse(errs, ERR_CONF_VALUE, c->at, "\"columns\" has more entries than a table can have columns");
     a->columns = calloc(c->count, sizeof(*a->columns));
     if (!a->columns)
-        return refuse(errs, ERR_MEMORY, c->at, "not enough memory");
+        return errs_refuse(errs, ERR_MEMORY, c->at, "not enough memory");
     int rc = 0;
     for (size_t i = 0; i < c->count; i++)
         rc = open_column(a, c->keys[i], c->items[i], host, errs) < 0 ? -1 : rc;
@@ -187,9 +182,9 @@ static int open_key(struct pg_act *a, const struct conf *name, struct errs *errs
     if (check_column_name(name, errs) < 0)
         return -1;
     if (is_key(a, name))
-        return refuse(errs, ERR_CONF_NAME, name->at, "this column is in \"key\" already");
+        return errs_refuse(errs, ERR_CONF_NAME, name->at, "this column is in \"key\" already");
     if (!is_column(a, name))
-        return refuse(errs, ERR_CONF_NAME, name->at, "this column of \"key\" is not among \"columns\"");
+        return errs_refuse(errs, ERR_CONF_NAME, name->at, "this column of \"key\" is not among \"columns\"");
     a->keys[a->key_count++] = name;
     return 0;
 }
@@ -198,16 +193,16 @@ static int open_keys(struct pg_act *a, struct span at, struct errs *errs)
 {
     const struct conf *c = a->key_conf;
     if (!c && a->conflict == PG_CONFLICT_UPDATE)
-        return refuse(errs, ERR_CONF_MISSING, at, "\"onConflict: update\" needs the option \"key\"");
+        return errs_refuse(errs, ERR_CONF_MISSING, at, "\"onConflict: update\" needs the option \"key\"");
     if (!c)
         return 0;
     if (a->conflict == PG_CONFLICT_ERROR)
-        return refuse(errs, ERR_CONF_VALUE, c->at,
-                      "\"key\" has no meaning without \"onConflict: ignore\" or \"update\"");
+        return errs_refuse(errs, ERR_CONF_VALUE, c->at,
+                           "\"key\" has no meaning without \"onConflict: ignore\" or \"update\"");
     if (c->kind != CONF_LIST || c->count == 0)
-        return refuse(errs, ERR_CONF_TYPE, c->at, "\"key\" must be a list of columns");
+        return errs_refuse(errs, ERR_CONF_TYPE, c->at, "\"key\" must be a list of columns");
     if (c->count > KEY_MAX)
-        return refuse(errs, ERR_CONF_VALUE, c->at, "\"key\" has more columns than an index can have");
+        return errs_refuse(errs, ERR_CONF_VALUE, c->at, "\"key\" has more columns than an index can have");
     int rc = 0;
     for (size_t i = 0; i < c->count; i++)
         rc = open_key(a, c->items[i], errs) < 0 ? -1 : rc;
@@ -261,7 +256,7 @@ static void *pg_action_open(void *target, const struct conf *conf, struct act_ho
     (void)target;
     struct pg_act *a = calloc(1, sizeof(*a));
     if (!a) {
-        refuse(errs, ERR_MEMORY, conf->at, "not enough memory");
+        errs_refuse(errs, ERR_MEMORY, conf->at, "not enough memory");
         return NULL;
     }
     int rc = opt_read(action_options, ACTION_OPTIONS, conf, "postgres", conf->at, a, errs);

@@ -66,12 +66,6 @@ void http_auth_clear(struct http_auth *a)
 
 /* --- reading --- */
 
-static int refuse(struct errs *errs, enum err_code code, struct span at, const char *text)
-{
-    errs_add(errs, SEV_ERROR, code, at, "%s", text);
-    return -1;
-}
-
 static char *make_authorization(const struct fields *f)
 {
     struct buf out, pair;
@@ -96,10 +90,10 @@ static int check_secret(const struct conf *c, const struct fields *f, struct err
     struct err e = { 0 };
     const char *token = f->token ? f->token : "";
     if (f->user && strchr(f->user, ':'))
-        return refuse(errs, ERR_CONF_VALUE, c->at, "the user name of \"basic\" cannot hold \":\"");
+        return errs_refuse(errs, ERR_CONF_VALUE, c->at, "the user name of \"basic\" cannot hold \":\"");
     if (http_field_check_value("authorization", token, strlen(token), &e) == 0)
         return 0;
-    return refuse(errs, ERR_CONF_VALUE, c->at, "the token of \"bearer\" has a control character");
+    return errs_refuse(errs, ERR_CONF_VALUE, c->at, "the token of \"bearer\" has a control character");
 }
 
 static int take_fields(struct http_auth *a, const struct conf *c, struct fields *f, struct errs *errs)
@@ -114,7 +108,7 @@ static int take_fields(struct http_auth *a, const struct conf *c, struct fields 
     a->password = f->token ? f->token : f->password;
     free(f->user);
     if (rc == 0 && !a->authorization)
-        return refuse(errs, ERR_MEMORY, c->at, "not enough memory");
+        return errs_refuse(errs, ERR_MEMORY, c->at, "not enough memory");
     return rc;
 }
 

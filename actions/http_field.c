@@ -22,18 +22,12 @@ static bool is_token(const char *p, size_t len)
     return len > 0;
 }
 
-static int refuse(struct errs *errs, enum err_code code, struct span at, const char *text)
-{
-    errs_add(errs, SEV_ERROR, code, at, "%s", text);
-    return -1;
-}
-
 static int check_name(const struct conf *name, struct errs *errs)
 {
     if (name->kind != CONF_SCALAR || !is_token(name->text, name->len))
-        return refuse(errs, ERR_CONF_VALUE, name->at, "this is no name of a header");
+        return errs_refuse(errs, ERR_CONF_VALUE, name->at, "this is no name of a header");
     if (name->len > HTTP_FIELD_NAME_MAX)
-        return refuse(errs, ERR_CONF_VALUE, name->at, "the name of a header can have 256 bytes");
+        return errs_refuse(errs, ERR_CONF_VALUE, name->at, "the name of a header can have 256 bytes");
     for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
         if (strcasecmp(name->text, reserved[i]) == 0) {
             errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, name->at, "the header \"%s\" cannot be set", name->text);
@@ -61,7 +55,7 @@ static int read_field(const struct conf *name, const struct conf *value, http_fi
     if (check_name(name, errs) < 0)
         return -1;
     if (value->kind != CONF_SCALAR)
-        return refuse(errs, ERR_CONF_TYPE, value->at, "the value of a header must be a text");
+        return errs_refuse(errs, ERR_CONF_TYPE, value->at, "the value of a header must be a text");
     return take(ctx, name, value, errs);
 }
 
@@ -83,10 +77,10 @@ int http_fields_read(const struct conf *c, http_field_taker *take, void *ctx, st
     if (!c || conf_is_null(c))
         return 0;
     if (c->kind == CONF_SCALAR)
-        return refuse(errs, ERR_CONF_TYPE, c->at,
-                      "\"headers\" must be a map, or a list of maps with \"key\" and \"value\"");
+        return errs_refuse(errs, ERR_CONF_TYPE, c->at,
+                           "\"headers\" must be a map, or a list of maps with \"key\" and \"value\"");
     if (c->count > HTTP_FIELDS_MAX)
-        return refuse(errs, ERR_CONF_VALUE, c->at, "\"headers\" can have 100 entries");
+        return errs_refuse(errs, ERR_CONF_VALUE, c->at, "\"headers\" can have 100 entries");
     for (size_t i = 0; i < c->count; i++) {
         int one = c->kind == CONF_MAP ? read_field(c->keys[i], c->items[i], take, ctx, errs)
                                       : read_pair(c->items[i], take, ctx, errs);

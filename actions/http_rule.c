@@ -53,20 +53,6 @@ static const struct opt batch_options[] = {
     { "batchAcrossTopics", OPT_BOOL, BATCH(across_topics), .def = "false", .help = "a batch may mix topics" },
 };
 
-static int refuse(struct errs *errs, enum err_code code, struct span at, const char *text)
-{
-    errs_add(errs, SEV_ERROR, code, at, "%s", text);
-    return -1;
-}
-
-static int take_err(struct errs *errs, struct err *e, struct span at)
-{
-    e->code = e->code == ERR_TEMPLATE ? ERR_CONF_VALUE : e->code;
-    e->at = at;
-    errs_take(errs, e);
-    return -1;
-}
-
 /* --- auth --- */
 
 const struct http_auth *http_rule_signs(const struct http_rule *r)
@@ -87,12 +73,12 @@ static int open_auth(struct http_rule *r, struct span at, struct errs *errs)
     if (r->auth_conf)
         at = r->auth_conf->at;
     if (r->target->settings.follow_redirects)
-        return refuse(errs, ERR_CONF_VALUE, at,
-                      "a signature is for one url: \"sigv4\" and \"followRedirects\" exclude each other");
+        return errs_refuse(errs, ERR_CONF_VALUE, at,
+                           "a signature is for one url: \"sigv4\" and \"followRedirects\" exclude each other");
     int rc = aws_credentials_find(&r->target->aws, &found, &is_there, &e);
     aws_credentials_clear(&found);
     if (rc < 0)
-        return take_err(errs, &e, at);
+        return errs_refuse_value(errs, &e, at);
     if (is_there)
         return 0;
     struct err *missing = errs_add(errs, SEV_ERROR, ERR_CONF_MISSING, at, "there are no AWS credentials to sign with");
@@ -134,7 +120,7 @@ static int check_constant_url(const struct http_rule *r, struct errs *errs)
     buf_put(&out, text.p, text.len);
     int rc = http_url_split(&u, out.p ? out.p : "", out.len, &e);
     buf_clear(&out);
-    return rc < 0 ? take_err(errs, &e, r->url->at) : 0;
+    return rc < 0 ? errs_refuse_value(errs, &e, r->url->at) : 0;
 }
 
 /* A message chooses the host: what must not go anywhere, and what had better not. */
@@ -181,7 +167,7 @@ static int check_confirmation(const struct http_rule *r, struct errs *errs)
 {
     const struct conf *c = r->confirmation_url;
     if (c && c->kind != CONF_SCALAR)
-        return refuse(errs, ERR_CONF_TYPE, c->at, "\"confirmationUrl\" must be a text");
+        return errs_refuse(errs, ERR_CONF_TYPE, c->at, "\"confirmationUrl\" must be a text");
     return 0;
 }
 
@@ -210,11 +196,11 @@ static int open_field(void *ctx, const struct conf *name, const struct conf *val
     r->fields[r->field_count++] = (struct http_rule_field) { name->text, text };
     bool is_authorization = strcasecmp(name->text, "authorization") == 0;
     if (is_authorization && (r->target->auth.kind != HTTP_AUTH_NONE || r->auth_conf))
-        return refuse(errs, ERR_CONF_VALUE, name->at, "\"auth\" makes this header already");
+        return errs_refuse(errs, ERR_CONF_VALUE, name->at, "\"auth\" makes this header already");
     if (!o->host->template_is_constant(o->host, text) ||
         http_field_check_value(name->text, value->text, value->len, &e) == 0)
         return 0;
-    return take_err(errs, &e, value->at);
+    return errs_refuse_value(errs, &e, value->at);
 }
 
 /* --- batches --- */
@@ -225,13 +211,13 @@ static int open_batch(struct http_rule *r, struct act_host *host, struct errs *e
     struct span at = c ? c->at : r->url->at;
     r->topic_text = -1;
     if (c && host->is_error_action)
-        return refuse(errs, ERR_CONF_VALUE, c->at, "\"batchConfig\" is not allowed in an error action");
+        return errs_refuse(errs, ERR_CONF_VALUE, c->at, "\"batchConfig\" is not allowed in an error action");
     if (opt_read(batch_options, COUNT_OF(batch_options), c, "batchConfig", at, &r->batch, errs) < 0)
         return -1;
     if (!r->batching)
         return 0;
     if (!method_has_body[r->method])
-        return refuse(errs, ERR_CONF_VALUE, at, "\"enableBatching\" needs a method that sends a body");
+        return errs_refuse(errs, ERR_CONF_VALUE, at, "\"enableBatching\" needs a method that sends a body");
     host->batching = r->batch.across_topics ? ACT_BATCHING_TOPICS : ACT_BATCHING_TOPIC;
     if (r->batch.across_topics)
         return 0;
@@ -271,7 +257,7 @@ struct http_rule *http_rule_open(const struct http_target *target, const struct 
     struct http_rule *r = calloc(1, sizeof(*r));
     struct opening o = { r, host };
     if (!r) {
-        refuse(errs, ERR_MEMORY, conf->at, "not enough memory");
+        errs_refuse(errs, ERR_MEMORY, conf->at, "not enough memory");
         return NULL;
     }
     r->target = target;

@@ -45,12 +45,6 @@ const struct opt http_target_options[HTTP_TARGET_OPTION_COUNT] = {
       .help = "auto: HTTP/2 over TLS where the server has it" },
 };
 
-static int refuse(struct errs *errs, enum err_code code, struct span at, const char *text)
-{
-    errs_add(errs, SEV_ERROR, code, at, "%s", text);
-    return -1;
-}
-
 void http_target_close(void *target)
 {
     struct http_target *t = target;
@@ -76,8 +70,8 @@ int http_target_check_files(const struct http_settings *s, const struct conf *co
         rc = -1;
     }
     if (s->key_file && !s->cert_file)
-        rc = refuse(errs, ERR_CONF_VALUE, conf_get(conf, "keyFile")->at,
-                    "\"keyFile\" is of no use without \"certFile\"");
+        rc = errs_refuse(errs, ERR_CONF_VALUE, conf_get(conf, "keyFile")->at,
+                         "\"keyFile\" is of no use without \"certFile\"");
     return rc;
 }
 
@@ -95,7 +89,8 @@ static int check_url(struct http_target *t, const struct conf *conf, struct errs
         return -1;
     }
     if (strchr(t->url, '?'))
-        return refuse(errs, ERR_CONF_VALUE, conf_get(conf, "url")->at, "the url of a connection cannot have a query");
+        return errs_refuse(errs, ERR_CONF_VALUE, conf_get(conf, "url")->at,
+                           "the url of a connection cannot have a query");
     if (u.path_len > 0 && u.path[u.path_len - 1] == '/')
         t->url[strlen(t->url) - 1] = '\0';
     return 0;
@@ -122,7 +117,7 @@ void *http_target_open(const struct conf *conf, const struct act_env *env, struc
     struct http_target *t = calloc(1, sizeof(*t));
     struct err e = { 0 };
     if (!t || http_link_setup(&e) < 0) {
-        refuse(errs, ERR_MEMORY, at, t ? e.text : "not enough memory");
+        errs_refuse(errs, ERR_MEMORY, at, t ? e.text : "not enough memory");
         free(t);
         return NULL;
     }

@@ -28,20 +28,6 @@ const struct opt kafka_options[] = {
 };
 _Static_assert(sizeof(kafka_options) / sizeof(kafka_options[0]) == KAFKA_OPTION_COUNT, "KAFKA_OPTION_COUNT");
 
-static int refuse(struct errs *errs, enum err_code code, struct span at, const char *text)
-{
-    errs_add(errs, SEV_ERROR, code, at, "%s", text);
-    return -1;
-}
-
-static int refuse_err(struct errs *errs, struct err *e, struct span at)
-{
-    e->code = ERR_CONF_VALUE;
-    e->at = at;
-    errs_take(errs, e);
-    return -1;
-}
-
 /* --- topic and partition --- */
 
 static bool is_topic_char(char c)
@@ -95,7 +81,7 @@ static int open_topic(struct kafka_rule *r, struct act_host *host, struct errs *
     size_t prefix = act_constant_prefix(r->topic);
     if ((r->place_is_constant ? check_topic(r->topic->text, r->topic->len, &e)
                               : check_topic_chars(r->topic->text, prefix, &e)) < 0)
-        return refuse_err(errs, &e, r->topic->at);
+        return errs_refuse_value(errs, &e, r->topic->at);
     return 0;
 }
 
@@ -111,7 +97,7 @@ static int open_partition(struct kafka_rule *r, struct act_host *host, struct er
     bool constant = host->template_is_constant(host, r->partition_text);
     r->place_is_constant = r->place_is_constant && constant;
     if (constant && read_partition(r->partition->text, r->partition->len, &n, &e) < 0)
-        return refuse_err(errs, &e, r->partition->at);
+        return errs_refuse_value(errs, &e, r->partition->at);
     return 0;
 }
 
@@ -142,7 +128,7 @@ static int open_header(struct kafka_rule *r, const struct conf *c, struct act_ho
         !h.key || !h.value)
         return -1;
     if (h.key->len == 0)
-        return refuse(errs, ERR_CONF_VALUE, h.key->at, "a header needs a name");
+        return errs_refuse(errs, ERR_CONF_VALUE, h.key->at, "a header needs a name");
     int key = host->template_add(host, h.key, errs), value = host->template_add(host, h.value, errs);
     r->headers[r->header_count++] = (struct kafka_rule_header) { key, value };
     return key < 0 || value < 0 ? -1 : 0;
@@ -161,7 +147,7 @@ static int open_headers(struct kafka_rule *r, struct act_host *host, struct errs
     }
     r->headers = calloc(c->count, sizeof(*r->headers));
     if (!r->headers)
-        return refuse(errs, ERR_MEMORY, c->at, "not enough memory");
+        return errs_refuse(errs, ERR_MEMORY, c->at, "not enough memory");
     int rc = 0;
     for (size_t i = 0; i < c->count; i++)
         rc = open_header(r, c->items[i], host, errs) < 0 ? -1 : rc;
@@ -178,10 +164,10 @@ static int open_client(struct kafka_rule *r, const struct kafka_catalog *catalog
     if (!c || conf_is_null(c))
         return 0;
     if (c->kind != CONF_MAP)
-        return refuse(errs, ERR_CONF_TYPE, c->at, "\"clientProperties\" must be a map from property to text");
+        return errs_refuse(errs, ERR_CONF_TYPE, c->at, "\"clientProperties\" must be a map from property to text");
     r->own_props = kafka_props_new(catalog, r->props);
     if (!r->own_props)
-        return refuse(errs, ERR_MEMORY, c->at, "not enough memory");
+        return errs_refuse(errs, ERR_MEMORY, c->at, "not enough memory");
     for (size_t i = 0; i < c->count; i++)
         kafka_props_add_client(r->own_props, c->keys[i], c->items[i], errs);
     r->props = r->own_props;
@@ -196,7 +182,7 @@ static int check_connection(const struct conf *conf, struct errs *errs)
     const struct conf *ours = conf_get(conf, "connection"), *theirs = conf_get(conf, "destinationArn");
     if (!ours || !theirs || conf_is_null(ours) || conf_is_null(theirs))
         return 0;
-    return refuse(errs, ERR_CONF_KEY, theirs->at, "\"connection\" and \"destinationArn\" name the same: give one");
+    return errs_refuse(errs, ERR_CONF_KEY, theirs->at, "\"connection\" and \"destinationArn\" name the same: give one");
 }
 
 struct kafka_rule *kafka_rule_open(const struct kafka_catalog *catalog, const struct kafka_props *connection,
@@ -205,7 +191,7 @@ struct kafka_rule *kafka_rule_open(const struct kafka_catalog *catalog, const st
 {
     struct kafka_rule *r = calloc(1, sizeof(*r));
     if (!r) {
-        refuse(errs, ERR_MEMORY, conf->at, "not enough memory");
+        errs_refuse(errs, ERR_MEMORY, conf->at, "not enough memory");
         return NULL;
     }
     r->key_text = r->partition_text = -1;

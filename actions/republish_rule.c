@@ -78,15 +78,6 @@ struct mqtt_text republish_rule_topic(const struct republish_rule *r, const stru
     return (struct mqtt_text) { .p = t->p + skip, .len = t->len - skip };
 }
 
-static int add_err(struct errs *errs, struct err *e, struct span at)
-{
-    e->at = at;
-    if (e->code == ERR_TEMPLATE)
-        e->code = ERR_CONF_VALUE;
-    errs_take(errs, e);
-    return -1;
-}
-
 /* The bytes that no message can change. */
 static int check_topic_prefix(const struct conf *topic, size_t prefix, struct errs *errs)
 {
@@ -118,7 +109,7 @@ static int open_topic(struct republish_rule *r, struct act_host *host, struct er
     struct err e = { 0 };
     const char *text = r->topic->text + r->topic_is_escaped;
     if (r->topic_is_constant && check_topic(text, r->topic->len - r->topic_is_escaped, r->topic_is_escaped, &e) < 0)
-        return add_err(errs, &e, r->topic->at);
+        return errs_refuse_value(errs, &e, r->topic->at);
     return 0;
 }
 
@@ -261,7 +252,7 @@ static int open_header(struct republish_rule *r, size_t i, const struct conf *c,
     arena_init(&a, (size_t)1 << 20);
     int rc = header_puts[i](&(struct act_text) { .p = c->text, .len = c->len }, &a, &scratch, &e);
     arena_clear(&a);
-    return rc < 0 ? add_err(errs, &e, c->at) : 0;
+    return rc < 0 ? errs_refuse_value(errs, &e, c->at) : 0;
 }
 
 static bool is_reserved(const char *key, size_t len)

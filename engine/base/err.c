@@ -147,6 +147,21 @@ void errs_take(struct errs *list, const struct err *e)
     errs_count(list, e->severity);
 }
 
+int errs_refuse(struct errs *list, enum err_code code, struct span at, const char *text)
+{
+    errs_add(list, SEV_ERROR, code, at, "%s", text);
+    return -1;
+}
+
+int errs_refuse_value(struct errs *list, const struct err *e, struct span at)
+{
+    struct err placed = *e;
+    placed.code = e->code == ERR_TEMPLATE ? ERR_CONF_VALUE : e->code;
+    placed.at = at;
+    errs_take(list, &placed);
+    return -1;
+}
+
 /* What errs_sort compares: the outermost text by its first appearance, the offset in it, the offset in the inner text
  * (for texts that do not map), and last the order of discovery. */
 struct sort_key {

@@ -73,6 +73,11 @@ struct errs {
 struct err *errs_add(struct errs *list, enum severity severity, enum err_code code, struct span at, const char *fmt,
                      ...) PRINTF_LIKE(5, 6);
 void errs_take(struct errs *list, const struct err *e); /* add a copy of a single error, as it is */
+/* Add an error that needs no format. Always returns -1, so: `return errs_refuse(errs, …)`. */
+int errs_refuse(struct errs *list, enum err_code code, struct span at, const char *text);
+/* Add what is wrong with a constant of a configuration: a copy of a single error at that place; what would be
+ * ERR_TEMPLATE of a message is ERR_CONF_VALUE here. Always returns -1. */
+int errs_refuse_value(struct errs *list, const struct err *e, struct span at);
 /* Put in order and drop repeats: two readers of one map find the same mistake. The totals no longer count those. */
 void errs_sort(struct errs *list);
 void errs_clear(struct errs *list);
