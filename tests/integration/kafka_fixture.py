@@ -9,7 +9,7 @@
         kafka.kill()                       # as a power cut of the service
         with kafka.paused(): ...           # there, but answers nobody
 
-The jars are those of tests/integration/kafka/pom.xml in build/kafka (SLUICE_KAFKA names another folder): `tests/run packages` gets them.
+The jars are those of deploy/kafka/pom.xml in build/kafka (SLUICE_KAFKA names another folder): deploy/get-kafka gets them.
 """
 import contextlib
 import json
@@ -28,26 +28,7 @@ JARS = pathlib.Path(os.environ.get("SLUICE_KAFKA", ROOT / "build/kafka"))
 ADMIN = BUILD / "tests/integration/driver/kafka_admin"
 CLUSTER_ID = "c2x1aWNlLXRlc3RzLTAwMQ"  # sixteen bytes as base64
 
-# Small, quick to start and to stop, one of everything.
-PROPERTIES = """
-process.roles=broker,controller
-node.id=1
-controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAIN
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=1
-group.initial.rebalance.delay.ms=0
-num.network.threads=2
-num.io.threads=2
-num.recovery.threads.per.data.dir=1
-log.cleaner.enable=false
-broker.heartbeat.interval.ms=250
-broker.session.timeout.ms=1000
-auto.create.topics.enable=false
-"""
+PROPERTIES = (ROOT / "deploy/kafka/server.properties").read_text(encoding="utf-8") + "auto.create.topics.enable=false\n"
 
 
 class Kafka:
@@ -56,7 +37,7 @@ class Kafka:
 
     def __init__(self, properties="", tls=None, users=None, certificate="server"):
         if not list(JARS.glob("kafka_2.13-*.jar")):
-            raise AssertionError(f"no Kafka in {JARS}: tests/run packages gets it")
+            raise AssertionError(f"no Kafka in {JARS}: deploy/get-kafka gets it")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-kafka-"))
         self.process = None
         self.port, controller = free_port(), free_port()
