@@ -45,8 +45,8 @@ static const struct opt target_options[] = {
     { "region", OPT_TEXT, TARGET(region),
       .help = "region to sign for; absent: AWS_REGION, AWS_DEFAULT_REGION, else us-east-1" },
     { "credentials", OPT_CONF, TARGET(credentials_conf),
-      .help = "accessKeyId, secretAccessKey, sessionToken, or file, profile; absent: as AWS's tools find them; none: "
-              "not signed" },
+      .help = "accessKeyId, secretAccessKey, sessionToken, or file, profile; absent: as AWS's tools find them, "
+              "unsigned if there are none" },
     { "connectTimeout", OPT_DURATION, TARGET(settings.connect_timeout_ms), .def = "3s", .min = 100, .max = 300000,
       .help = "longest time to connect, look-up of the name included" },
     { "timeout", OPT_DURATION, TARGET(settings.timeout_ms), .def = "10s", .min = 100, .max = 600000,
