@@ -22,7 +22,7 @@ import tempfile
 import time
 
 from mosquitto_fixture import Certificates, free_port
-from sluice_fixture import BUILD, PATIENCE, ROOT
+from sluice_fixture import BUILD, PATIENCE, ROOT, is_stopped, wait_until
 
 JARS = pathlib.Path(os.environ.get("SLUICE_KAFKA", ROOT / "build/kafka"))
 ADMIN = BUILD / "tests/integration/driver/kafka_admin"
@@ -147,6 +147,7 @@ class Kafka:
     @contextlib.contextmanager
     def paused(self):
         self.process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: is_stopped(self.process.pid), "a Kafka that does nothing")
         try:
             yield
         finally:

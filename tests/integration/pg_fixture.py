@@ -21,7 +21,7 @@ import subprocess
 import tempfile
 import time
 
-PATIENCE = 60  # seconds: how long a condition may take before the test fails
+from sluice_fixture import PATIENCE, is_stopped, wait_until
 
 SETTINGS = """
 listen_addresses = ''
@@ -153,6 +153,7 @@ class PgServer:
     def paused(self):
         processes = self._processes()
         self._signal(processes, signal.SIGSTOP)
+        wait_until(lambda: all(map(is_stopped, processes)), "a PostgreSQL that does nothing")
         try:
             yield
         finally:

@@ -39,6 +39,15 @@ def wait_until(condition, what, patience=PATIENCE):
         time.sleep(0.02)
 
 
+def is_stopped(pid):
+    """SIGSTOP has reached every thread of the process, or it has ended."""
+    try:
+        states = [(task / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+    except (FileNotFoundError, ProcessLookupError):
+        return not pathlib.Path(f"/proc/{pid}").exists()
+    return all(state in "TtZX" for state in states)
+
+
 def read_ndjson(path):
     """The complete lines of an NDJSON file, [] if there is none yet."""
     try:
