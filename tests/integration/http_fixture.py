@@ -94,9 +94,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.body)))
+        body = b"" if answer.status in (204, 304) else answer.body  # HTTP gives these none: it would be read as the next answer
+        if answer.status != 204:
+            self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(answer.body[: len(answer.body) // 2] if answer.cut else answer.body)
+        self.wfile.write(body[: len(body) // 2] if answer.cut else body)
         self.close_connection = self.close_connection or bool(answer.cut)
 
 
