@@ -5,6 +5,9 @@
  * Time. librdkafka's own message time-out is off. At the end of the send's time everything is purged, also what is in
  * flight, and the link is broken: so nothing of it arrives later, but for what the servers hold already.
  *
+ * Stopping. librdkafka has waits, but none on a descriptor beside it. So each is cut into slices, and the descriptor is
+ * looked at between them.
+ *
  * Trouble. librdkafka reconnects for ever and tells about it by an error callback, served while this thread waits. When
  * all servers are down a request for metadata shows whether one comes back.
  *
@@ -12,7 +15,7 @@
  * round runs, in pieces, and only librdkafka's patience would end the wait for a topic that does not exist. */
 #include "actions/kafka_link.h"
 
-#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +31,7 @@
 #define TOPIC_NAME_SIZE 250
 #define REFRESH_MS      5000 /* a partition is looked for again before older knowledge refuses it */
 #define CHUNK_MS        100  /* between two looks at the state */
-#define PROBE_MS        250  /* first wait of a series that doubles */
+#define ASK_MS          250  /* first wait for an answer, of a series that doubles up to KAFKA_LINK_ASK_MS */
 #define PURGE_MS        1000 /* for the reports of what was purged */
 #define RECORD_OVERHEAD 100  /* bytes that a message takes in a request beside its own, at most */
 #define HEADER_OVERHEAD 20
@@ -54,6 +57,7 @@ struct kafka_link {
     rd_kafka_resp_err_t trouble; /* the last one heard of */
     char trouble_text[232];
     uint64_t deadline_ms;
+    int stop_fd;   /* readable: no wait goes on; -1: none */
     unsigned send; /* number of the present one */
 
     struct topic **topics; /* sorted by name */
@@ -74,7 +78,7 @@ static int fail(struct kafka_failure *f, enum kafka_verdict verdict, const char 
     va_list ap;
     va_start(ap, fmt);
     f->verdict = verdict;
-    f->unreachable = f->missing = false;
+    f->unreachable = f->missing = f->stopped = false;
     vsnprintf(f->text, sizeof(f->text), fmt, ap);
     va_end(ap);
     f->text[utf8_valid_prefix(f->text, strlen(f->text))] = '\0';
@@ -240,6 +244,7 @@ struct kafka_link *kafka_link_new(const struct kafka_settings *settings, const s
         goto fail;
     }
     l->settings = *settings;
+    l->stop_fd = -1;
     learn_limits(l, props);
     rd_kafka_conf_set_opaque(conf, l);
     rd_kafka_conf_set_log_cb(conf, on_log);
@@ -280,6 +285,11 @@ void kafka_link_free(struct kafka_link *l)
     free(l);
 }
 
+void kafka_link_stop_on(struct kafka_link *l, int fd)
+{
+    l->stop_fd = fd;
+}
+
 bool kafka_link_is_broken(const struct kafka_link *l)
 {
     return l->broken;
@@ -306,6 +316,24 @@ static int left_ms(const struct kafka_link *l, uint64_t until, int most)
     return until - t < (uint64_t)most ? (int)(until - t) : most;
 }
 
+/* Is the send to end? Then nothing more is done with the link. */
+static bool is_stopped(struct kafka_link *l, struct kafka_failure *f)
+{
+    struct pollfd p = { .fd = l->stop_fd, .events = POLLIN };
+    if (poll(&p, 1, 0) <= 0)
+        return false;
+    l->broken = true;
+    fail(f, KAFKA_LATER, "stopped before the servers answered");
+    f->stopped = true;
+    return true;
+}
+
+/* The wait for an answer after one that was too short. */
+static int longer(int wait)
+{
+    return wait * 2 < KAFKA_LINK_ASK_MS ? wait * 2 : KAFKA_LINK_ASK_MS;
+}
+
 /* Ask for metadata of nothing until a server answers. Unless patient, it ends early when all servers are down: librdkafka
  * says so once, and after that only that one more attempt has failed. */
 static int probe(struct kafka_link *l, bool patient, struct kafka_failure *f)
@@ -314,8 +342,10 @@ static int probe(struct kafka_link *l, bool patient, struct kafka_failure *f)
     bool was_down = l->down;
     l->down = l->connected = false;
     l->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
-    for (int wait = PROBE_MS, left; (left = left_ms(l, until, wait)) > 0; wait = wait < INT_MAX / 2 ? wait * 2 : wait) {
+    for (int wait = ASK_MS, left; (left = left_ms(l, until, wait)) > 0; wait = longer(wait)) {
         const struct rd_kafka_metadata *md;
+        if (is_stopped(l, f))
+            return -1;
         if (rd_kafka_metadata(l->rk, 0, NULL, &md, left) == RD_KAFKA_RESP_ERR_NO_ERROR) {
             rd_kafka_metadata_destroy(md);
             l->connected = true;
@@ -403,15 +433,20 @@ static int read_answer(struct kafka_link *l, struct topic *t, const struct rd_ka
 
 static int look_up(struct kafka_link *l, struct topic *t, struct kafka_failure *f)
 {
-    const struct rd_kafka_metadata *md;
-    int wait = left_ms(l, l->deadline_ms, (int)l->settings.connect_timeout_ms);
-    rd_kafka_resp_err_t code = rd_kafka_metadata(l->rk, 0, t->handle, &md, wait);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        int rc = read_answer(l, t, md, f);
-        rd_kafka_metadata_destroy(md);
-        return rc;
+    uint64_t until = now(l) + (uint64_t)left_ms(l, l->deadline_ms, (int)l->settings.connect_timeout_ms);
+    for (int wait = ASK_MS, left; (left = left_ms(l, until, wait)) > 0; wait = longer(wait)) {
+        const struct rd_kafka_metadata *md;
+        if (is_stopped(l, f))
+            return -1;
+        if (rd_kafka_metadata(l->rk, 0, t->handle, &md, left) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            int rc = read_answer(l, t, md, f);
+            rd_kafka_metadata_destroy(md);
+            return rc;
+        }
+        rd_kafka_poll(l->rk, 0);
+        if (l->broken || l->down)
+            break;
     }
-    rd_kafka_poll(l->rk, 0);
     l->broken = true;
     return fail_unreachable(l, f);
 }
@@ -518,6 +553,8 @@ static int wait_reports(struct kafka_link *l, struct kafka_failure *f)
 {
     while (l->round_count > 0) {
         int wait = left_ms(l, l->deadline_ms, CHUNK_MS);
+        if (is_stopped(l, f))
+            return -1;
         if (wait == 0)
             return fail(f, KAFKA_LATER, "no answer from the servers in time%s%s", l->trouble ? ", last: " : "",
                         l->trouble ? l->trouble_text : "");

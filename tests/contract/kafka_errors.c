@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -44,6 +46,7 @@ static struct kafka_topic *topic;
 /* --- the system's clock, and what was added to it --- */
 
 static uint64_t advanced_ms;
+static int stop_fd = -1; /* becomes readable once the first item of a send is done */
 
 static int64_t now_ms(void *ctx)
 {
@@ -54,6 +57,8 @@ static int64_t now_ms(void *ctx)
 static uint64_t monotonic_ms(void *ctx)
 {
     (void)ctx;
+    if (stop_fd >= 0 && count > 0 && items[0]->result == ACT_DONE)
+        eventfd_write(stop_fd, 1);
     return clock_monotonic_ms(&clock_system) + advanced_ms;
 }
 
@@ -507,6 +512,33 @@ static void the_servers_go_down_midway(void **state)
     assert_arrived_in_order(2); /* the server had it, the answer was lost */
 }
 
+/* What has its report when a send is stopped keeps its result, and nothing more is sent. */
+static void a_stop_between_rounds(void **state)
+{
+    (void)state;
+    open_target("60s", "batch.num.messages: 2");
+    open_action("topic: t");
+    stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    assert_true(stop_fd >= 0);
+    act_kafka.lane_stop_fd(lane, stop_fd);
+    for (int n = 1; n <= 6; n++)
+        add(0, n, 1, "t");
+    send_all();
+    close(stop_fd);
+    stop_fd = -1;
+    assert_int_equal(rc, -1);
+    assert_string_equal(e.text, "stopped before the servers answered");
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(items[i]->result, i < 2 ? ACT_DONE : ACT_PENDING);
+    assert_arrived(1, 2);
+    drop_items();
+    for (int n = 3; n <= 6; n++)
+        add(0, n, 1, "t");
+    send_all();
+    assert_all(ACT_DONE, "");
+    assert_arrived(1, 6);
+}
+
 /* One rule's wrong way to the servers is not the others' trouble. */
 static void a_rule_with_its_own_security(void **state)
 {
@@ -543,6 +575,7 @@ int main(void)
         TEST(a_server_that_is_slow),
         TEST(what_timed_out_does_not_arrive_later),
         TEST(the_servers_go_down_midway),
+        TEST(a_stop_between_rounds),
         TEST(a_rule_with_its_own_security),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@ import unittest
 
 from driver_fixture import BUILD, PATIENCE, Driver, item
 from kafka_fixture import Kafka
+from sluice_fixture import wait_until
 
 CONTRACT = BUILD / "tests/contract/contract_kafka"
 
@@ -273,6 +274,40 @@ class ServerTest(Case):
         driver.send_until_done(item({"n": 2}), item({"n": 3}))
         driver.send_until_done(item({"n": 4}))
         self.assert_in_order(self.numbers(), 4)
+
+    def stop(self, driver, *items):
+        """Send while the server is paused, and stop once it has been sent something."""
+        driver.begin(*items)
+        wait_until(self.kafka.unread, "a request")
+        begin = time.monotonic()
+        with driver.stopped():
+            results = driver.finish()
+        self.assertLess(time.monotonic() - begin, PATIENCE / 4)
+        self.assertEqual(driver.rc, -1)
+        self.assert_results(results, ["later: stopped before the servers answered"] * len(items))
+
+    def test_a_stopped_send_does_not_wait_for_a_server_that_hangs(self):
+        """Neither for its reports, nor for what is known of a topic, nor for it to answer at all; with TLS too."""
+        other = f"{self.topic}-other"
+        self.kafka.create(self.topic)
+        self.kafka.create(other)
+        far = "sendTimeout: 60s\nconnectTimeout: 60s\n"
+        ways = [("", self.kafka.servers), ("enable.idempotence: false", self.kafka.servers),
+                (f"security.protocol: SSL\nssl.ca.location: {self.kafka.certificates.ca}", self.kafka.tls_servers)]
+        for options, servers in ways:
+            with self.subTest(options):
+                before = len(self.numbers()), len(self.numbers(other))
+                driver = self.driver(f"topic: {self.topic}\nkey: k", f"topic: {other}\nkey: k", options=far + options, servers=servers)
+                driver.send_until_done(item({"n": 1}, key=1))
+                with self.kafka.paused():
+                    self.stop(driver, item({"n": 2}, key=1), item({"n": 3}, key=1))
+                    self.stop(driver, item({"n": 2}, key=1))
+                driver.send_until_done(item({"n": 2}, key=1), item({"n": 3}, key=1))
+                with self.kafka.paused():
+                    self.stop(driver, item({"n": 1}, 1))
+                driver.send_until_done(item({"n": 1}, 1))
+                self.assert_in_order(self.numbers()[before[0]:], 3)
+                self.assert_in_order(self.numbers(other)[before[1]:], 1)
 
     def test_nobody_there(self):
         driver = self.driver("topic: t", servers="127.0.0.1:1")
