@@ -6,7 +6,8 @@
  * flight, and the link is broken: so nothing of it arrives later, but for what the servers hold already.
  *
  * Stopping. librdkafka has waits, but none on a descriptor beside it. So each is cut into slices, and the descriptor is
- * looked at between them.
+ * looked at between them. Destroying a producer joins its threads; these wait for nothing but the resolver, so that gets
+ * an end of ours.
  *
  * Trouble. librdkafka reconnects for ever and tells about it by an error callback, served while this thread waits. When
  * all servers are down a request for metadata shows whether one comes back.
@@ -15,14 +16,18 @@
  * round runs, in pieces, and only librdkafka's patience would end the wait for a topic that does not exist. */
 #include "actions/kafka_link.h"
 
+#include <netdb.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <librdkafka/rdkafka.h>
 
+#include "actions/name_lookup.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/base/utf8.h"
@@ -58,6 +63,7 @@ struct kafka_link {
     char trouble_text[232];
     uint64_t deadline_ms;
     int stop_fd;   /* readable: no wait goes on; -1: none */
+    int end_fd;    /* readable: the producer is being destroyed */
     unsigned send; /* number of the present one */
 
     struct topic **topics; /* sorted by name */
@@ -214,6 +220,17 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
     l->round_count--;
 }
 
+/* Thread: any of librdkafka's. Without node and service it is to free. */
+static int on_resolve(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found,
+                      void *opaque)
+{
+    const struct kafka_link *l = opaque;
+    if (node || service)
+        return name_lookup(node, service, hints, l->end_fd, found);
+    freeaddrinfo(*found);
+    return 0;
+}
+
 /* --- life --- */
 
 /* Bytes and messages that a request can take for sure. */
@@ -237,10 +254,12 @@ struct kafka_link *kafka_link_new(const struct kafka_settings *settings, const s
     char why[512] = "";
     struct kafka_link *l = calloc(1, sizeof(*l));
     rd_kafka_conf_t *conf = l ? kafka_props_conf(props) : NULL;
-    if (l)
+    if (l) {
         l->secrets = kafka_props_secrets(props);
-    if (!conf || !l->secrets) {
-        fail(f, KAFKA_LATER, "not enough memory for a producer");
+        l->end_fd = eventfd(0, EFD_CLOEXEC);
+    }
+    if (!conf || !l->secrets || l->end_fd < 0) {
+        fail(f, KAFKA_LATER, "not enough memory or descriptors for a producer");
         goto fail;
     }
     l->settings = *settings;
@@ -250,6 +269,7 @@ struct kafka_link *kafka_link_new(const struct kafka_settings *settings, const s
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_dr_msg_cb(conf, on_report);
+    rd_kafka_conf_set_resolve_cb(conf, on_resolve);
     l->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
     if (l->rk)
         return l;
@@ -258,6 +278,8 @@ struct kafka_link *kafka_link_new(const struct kafka_settings *settings, const s
 fail:
     if (conf)
         rd_kafka_conf_destroy(conf);
+    if (l && l->end_fd >= 0)
+        close(l->end_fd);
     if (l)
         kafka_secrets_free(l->secrets);
     free(l);
@@ -280,7 +302,9 @@ void kafka_link_free(struct kafka_link *l)
     forget_topics(l);
     free(l->topics);
     l->report = NULL;
+    eventfd_write(l->end_fd, 1);
     rd_kafka_destroy(l->rk);
+    close(l->end_fd);
     kafka_secrets_free(l->secrets);
     free(l);
 }

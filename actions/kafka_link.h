@@ -63,8 +63,8 @@ struct kafka_link;
 /* settings and props are borrowed during the call. Makes no connection that anybody waits for. NULL with f. */
 struct kafka_link *kafka_link_new(const struct kafka_settings *settings, const struct kafka_props *props,
                                   struct kafka_failure *f);
-/* What is under way is dropped, whether the servers have it is unknown. Waits for no server; but a look-up of a name that
- * goes on holds it up until the system's resolver gives up. */
+/* What is under way is dropped, whether the servers have it is unknown. Waits for no server and no
+ * name server. */
 void kafka_link_free(struct kafka_link *l);
 
 /* A descriptor that ends every wait when it becomes readable: at once, or after KAFKA_LINK_ASK_MS if a server that is

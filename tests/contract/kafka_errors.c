@@ -8,7 +8,10 @@
 
 #include <cmocka.h>
 
+#include <dlfcn.h>
+#include <netdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +66,26 @@ static uint64_t monotonic_ms(void *ctx)
 }
 
 static const struct clock test_clock = { .now_ms = now_ms, .monotonic_ms = monotonic_ms };
+
+/* --- the system's resolver, unless it hangs --- */
+
+static pthread_mutex_t resolver = PTHREAD_MUTEX_INITIALIZER; /* held by a test: it hangs */
+static atomic_int hanging_count;
+
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+    static int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    if (strcmp(node, "hangs.example") == 0) {
+        hanging_count++;
+        pthread_mutex_lock(&resolver);
+        pthread_mutex_unlock(&resolver);
+        hanging_count--;
+        return EAI_NONAME;
+    }
+    if (!next)
+        *(void **)&next = dlsym(RTLD_NEXT, "getaddrinfo");
+    return next(node, service, hints, found);
+}
 
 /* --- a cluster, a lane --- */
 
@@ -539,6 +562,29 @@ static void a_stop_between_rounds(void **state)
     assert_arrived(1, 6);
 }
 
+/* Neither a send nor the lane's end waits for the resolver. */
+static void a_name_that_is_looked_up_for_long(void **state)
+{
+    (void)state;
+    struct errs errs = { 0 };
+    pthread_mutex_lock(&resolver);
+    assert_true(rig_target_open(&target, &act_kafka, "bootstrap.servers: hangs.example:9092\nconnectTimeout: 500ms",
+                                &test_clock, &errs));
+    errs_clear(&errs);
+    open_lane();
+    open_action("topic: t");
+    add(0, 1, 1, "");
+    uint64_t start = clock_monotonic_ms(&clock_system);
+    send_all();
+    assert_int_equal(rc, -1);
+    assert_int_equal(e.code, ERR_UNREACHABLE);
+    assert_true(hanging_count > 0);
+    assert_true(clock_monotonic_ms(&clock_system) - start < 10000); /* send_all has closed the lane */
+    pthread_mutex_unlock(&resolver);
+    while (hanging_count > 0)
+        usleep(1000);
+}
+
 /* One rule's wrong way to the servers is not the others' trouble. */
 static void a_rule_with_its_own_security(void **state)
 {
@@ -576,6 +622,7 @@ int main(void)
         TEST(what_timed_out_does_not_arrive_later),
         TEST(the_servers_go_down_midway),
         TEST(a_stop_between_rounds),
+        TEST(a_name_that_is_looked_up_for_long),
         TEST(a_rule_with_its_own_security),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
