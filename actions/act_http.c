@@ -115,6 +115,11 @@ static void *http_lane_open(void *target, struct err *e)
     return NULL;
 }
 
+static void http_lane_stop_fd(void *lane, int fd)
+{
+    http_run_stop_on(((struct http_lane *)lane)->run, fd);
+}
+
 static int http_send(void *lane, struct act_item *const *items, size_t count, struct err *e)
 {
     struct http_lane *l = lane;
@@ -141,6 +146,7 @@ const struct action_type act_http = {
     .action_close = http_action_close,
     .resource = http_resource,
     .lane_open = http_lane_open,
+    .lane_stop_fd = http_lane_stop_fd,
     .send = http_send,
     .lane_close = http_lane_close,
     .batch_max = BATCH_MAX,

@@ -128,6 +128,7 @@ struct kafka_lane {
     struct arena arena;
     uint64_t *held; /* keys of items that are to come later */
     size_t held_count, held_room;
+    int stop_fd;
 };
 
 static void producer_free(struct producer *p)
@@ -160,8 +161,14 @@ static void *kafka_lane_open(void *target, struct err *e)
         return NULL;
     }
     l->target = target;
+    l->stop_fd = -1;
     arena_init(&l->arena, ARENA_MAX);
     return l;
+}
+
+static void kafka_lane_stop_fd(void *lane, int fd)
+{
+    ((struct kafka_lane *)lane)->stop_fd = fd; /* producers are made later */
 }
 
 /* The producer for a set of properties, with its link. NULL with f. */
@@ -186,7 +193,10 @@ static struct producer *find_producer(struct kafka_lane *l, const struct kafka_p
     p->used_ms = clock_monotonic_ms(l->target->settings.clock);
     if (!p->link)
         p->link = kafka_link_new(&l->target->settings, props, f);
-    return p->link ? p : NULL;
+    if (!p->link)
+        return NULL;
+    kafka_link_stop_on(p->link, l->stop_fd);
+    return p;
 }
 
 static void drop_link(struct producer *p)
@@ -385,9 +395,11 @@ static void settle_rest(const struct writing *w, const struct kafka_failure *f)
     }
 }
 
-/* A link that does not work. If it is the connection's own way to reach the servers, nothing else will work either. */
+/* A link that does not work, or the send is stopped. If it is the connection's own way to reach the servers, nothing else will work either. */
 static int give_up(const struct writing *w, const struct kafka_props *props, struct err *e)
 {
+    if (w->f.stopped)
+        return err_set(e, ERR_UNREACHABLE, "%s", w->f.text);
     if (!w->f.unreachable || kafka_props_own_security(props)) {
         settle_rest(w, &w->f);
         return 0;
@@ -459,6 +471,7 @@ const struct action_type act_kafka = {
     .action_close = kafka_action_close,
     .resource = kafka_resource,
     .lane_open = kafka_lane_open,
+    .lane_stop_fd = kafka_lane_stop_fd,
     .send = kafka_send,
     .lane_close = kafka_lane_close,
 };

@@ -281,6 +281,11 @@ static void *lane_open(void *target, struct err *e)
     return NULL;
 }
 
+static void lane_stop_fd(void *lane, int fd)
+{
+    http_run_stop_on(((struct lambda_lane *)lane)->run, fd);
+}
+
 static int lambda_send(void *lane, struct act_item *const *items, size_t count, struct err *e)
 {
     struct lambda_lane *l = lane;
@@ -307,6 +312,7 @@ const struct action_type act_lambda = {
     .action_close = action_close,
     .resource = resource,
     .lane_open = lane_open,
+    .lane_stop_fd = lane_stop_fd,
     .send = lambda_send,
     .lane_close = lane_close,
     .batch_max = BATCH_MAX,

@@ -3,7 +3,7 @@
  *
  * Every transfer has its own time-outs, so wait ends by itself. Easy handles are used again; the multi handle keeps
  * connections, TLS sessions and addresses. Looking up a name runs in a thread of libcurl's; CURLOPT_QUICK_EXIT keeps a
- * look-up that hangs from holding up its transfer's end.
+ * look-up that hangs from holding up its transfer's end, and the link's.
  *
  * Private addresses are refused when the socket is opened: what was resolved then is what is connected to, so a name
  * that changes its address between a check and its use gains nothing.
@@ -14,6 +14,7 @@
 #include "actions/http_link.h"
 
 #include <ctype.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,7 @@ struct http_link {
     struct transfer *running, *idle;
     struct transfer *last; /* whose answer was given out last */
     size_t running_count;
+    int stop_fd; /* readable: no wait goes on; -1: none */
     struct buf line;
 };
 
@@ -101,6 +103,7 @@ struct http_link *http_link_new(const struct http_settings *settings)
     if (!l)
         return NULL;
     l->set = settings;
+    l->stop_fd = -1;
     buf_init(&l->line, LINE_MAX_BYTES);
     l->multi = curl_multi_init();
     if (!l->multi) {
@@ -109,6 +112,17 @@ struct http_link *http_link_new(const struct http_settings *settings)
     }
     curl_multi_setopt(l->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
     return l;
+}
+
+void http_link_stop_on(struct http_link *l, int fd)
+{
+    l->stop_fd = fd;
+}
+
+bool http_link_is_stopped(const struct http_link *l)
+{
+    struct pollfd p = { .fd = l->stop_fd, .events = POLLIN };
+    return poll(&p, 1, 0) > 0;
 }
 
 /* --- callbacks --- */
@@ -442,6 +456,7 @@ static struct transfer *ended(struct http_link *l, CURLcode *code)
 
 void *http_link_wait(struct http_link *l, struct http_answer *answer)
 {
+    struct curl_waitfd stop = { .fd = l->stop_fd, .events = CURL_WAIT_POLLIN };
     if (l->last)
         push(&l->idle, l->last);
     l->last = NULL;
@@ -452,8 +467,10 @@ void *http_link_wait(struct http_link *l, struct http_answer *answer)
         struct transfer *t = ended(l, &code);
         if (t)
             return finish(l, t, code, answer);
+        if (stop.revents)
+            return NULL;
         if (rc == CURLM_OK)
-            rc = curl_multi_poll(l->multi, NULL, 0, POLL_MS, NULL);
+            rc = curl_multi_poll(l->multi, &stop, l->stop_fd >= 0, POLL_MS, NULL);
         if (rc != CURLM_OK) /* memory is short, or poll(2) failed */
             return finish(l, l->running, CURLE_OUT_OF_MEMORY, answer);
     }

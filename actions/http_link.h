@@ -69,12 +69,18 @@ struct http_answer {
 /* To be called on the main thread before anything else here. */
 int http_link_setup(struct err *e) MUST_CHECK;
 struct http_link *http_link_new(const struct http_settings *settings); /* NULL: memory; settings are borrowed */
-void http_link_free(struct http_link *l);                              /* also what is still running */
+/* Also what is still running: it is dropped, whether a server has it is unknown. Waits for nobody. */
+void http_link_free(struct http_link *l);
+
+/* A descriptor that ends every wait when it becomes readable; -1: none. */
+void http_link_stop_on(struct http_link *l, int fd);
+bool http_link_is_stopped(const struct http_link *l);
 
 /* Begin. owner comes back with the answer. -1: ERR_MEMORY. */
 int http_link_start(struct http_link *l, const struct http_request *r, void *owner, struct err *e) MUST_CHECK;
 size_t http_link_running(const struct http_link *l);
-/* Wait for the next one that ends and return its owner; NULL: none is running. At most timeout_ms. */
+/* Wait for the next one that ends and return its owner. At most timeout_ms. NULL: none is running, or the link is
+ * stopped and of those that are running none has its answer. */
 void *http_link_wait(struct http_link *l, struct http_answer *answer);
 
 /* The value of a Retry-After header, seconds or a date, as milliseconds from now; 0: none, unreadable or past. At most

@@ -100,6 +100,11 @@ struct http_run *http_run_new(const struct http_settings *settings, const struct
     return NULL;
 }
 
+void http_run_stop_on(struct http_run *r, int fd)
+{
+    http_link_stop_on(r->link, fd);
+}
+
 /* --- planning --- */
 
 static bool grow(void *list, size_t count, size_t size)
@@ -458,7 +463,8 @@ static void run_jobs(struct http_run *r)
 {
     struct http_answer answer;
     for (;;) {
-        start_jobs(r);
+        if (!http_link_is_stopped(r->link))
+            start_jobs(r);
         struct job *job = http_link_wait(r->link, &answer);
         if (!job)
             return;
@@ -504,6 +510,8 @@ int http_run_send(struct http_run *r, struct act_item *const *items, size_t coun
     if (reserve(r, count, e) < 0 || plan(r, e) < 0)
         return -1;
     run_jobs(r);
+    if (http_link_is_stopped(r->link) && items_any_pending(items, count))
+        return err_set(e, ERR_UNREACHABLE, "stopped before the server answered");
     int rc = tell_away(r, e);
     if (rc == 0)
         items_later(items, count, "the time for one batch is used up");

@@ -7,7 +7,8 @@
  * without being sent. Different keys go side by side.
  *
  * Time: no request begins later than one time-out after the send did, so a send lasts at most two. After a host could
- * not be reached, or was too slow, no more requests to it begin in this send. */
+ * not be reached, or was too slow, no more requests to it begin in this send. A send that is stopped begins no more
+ * requests and drops those that are running. */
 #ifndef SLUICE_ACTIONS_HTTP_RUN_H
 #define SLUICE_ACTIONS_HTTP_RUN_H
 
@@ -36,8 +37,11 @@ struct http_maker {
 struct http_run *http_run_new(const struct http_settings *settings, const struct http_maker *maker);
 void http_run_free(struct http_run *r);
 
-/* As act_send. -1 (ERR_UNREACHABLE, ERR_REFUSED) when nothing but the one host that all go to is the reason: the items
- * are still ACT_PENDING. */
+/* A descriptor that ends a send when it becomes readable; -1: none. */
+void http_run_stop_on(struct http_run *r, int fd);
+
+/* As action_type.send. -1 (ERR_UNREACHABLE, ERR_REFUSED) when nothing but the one host that all go to is the reason, or
+ * when the send was stopped: the items that wait for that are still ACT_PENDING. After -1 the run is to be freed. */
 int http_run_send(struct http_run *r, struct act_item *const *items, size_t count, struct err *e) MUST_CHECK;
 
 #endif

@@ -159,7 +159,7 @@ bool http_url_fixes_host(const char *text, size_t constant_len)
     if (split_scheme(&u, text, constant_len, &used, NULL) < 0)
         return false;
     for (size_t i = used; i < constant_len; i++) {
-        if (strchr("/?#", text[i]))
+        if (text[i] && strchr("/?#", text[i]))
             return true;
     }
     return false;

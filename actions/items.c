@@ -52,6 +52,15 @@ void items_start(struct act_item *const *items, size_t count)
     }
 }
 
+bool items_any_pending(struct act_item *const *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (items[i]->result == ACT_PENDING)
+            return true;
+    }
+    return false;
+}
+
 void items_later(struct act_item *const *items, size_t count, const char *reason)
 {
     for (size_t i = 0; i < count; i++) {

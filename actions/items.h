@@ -19,6 +19,8 @@ void item_reject(struct act_item *item, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Forget what the items hold from an earlier send: all are ACT_PENDING. */
 void items_start(struct act_item *const *items, size_t count);
+/* Is there an item that is still ACT_PENDING? */
+bool items_any_pending(struct act_item *const *items, size_t count);
 /* Every item that is still ACT_PENDING becomes ACT_LATER for this reason. */
 void items_later(struct act_item *const *items, size_t count, const char *reason);
 

@@ -5,6 +5,10 @@
  * Time. librdkafka's own message time-out is off. At the end of the send's time everything is purged, also what is in
  * flight, and the link is broken: so nothing of it arrives later, but for what the servers hold already.
  *
+ * Stopping. librdkafka has waits, but none on a descriptor beside it. So each is cut into slices, and the descriptor is
+ * looked at between them. Destroying a producer joins its threads; these wait for nothing but the resolver, so that gets
+ * an end of ours.
+ *
  * Trouble. librdkafka reconnects for ever and tells about it by an error callback, served while this thread waits. When
  * all servers are down a request for metadata shows whether one comes back.
  *
@@ -12,14 +16,18 @@
  * round runs, in pieces, and only librdkafka's patience would end the wait for a topic that does not exist. */
 #include "actions/kafka_link.h"
 
-#include <limits.h>
+#include <netdb.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <librdkafka/rdkafka.h>
 
+#include "actions/name_lookup.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/base/utf8.h"
@@ -28,7 +36,7 @@
 #define TOPIC_NAME_SIZE 250
 #define REFRESH_MS      5000 /* a partition is looked for again before older knowledge refuses it */
 #define CHUNK_MS        100  /* between two looks at the state */
-#define PROBE_MS        250  /* first wait of a series that doubles */
+#define ASK_MS          250  /* first wait for an answer, of a series that doubles up to KAFKA_LINK_ASK_MS */
 #define PURGE_MS        1000 /* for the reports of what was purged */
 #define RECORD_OVERHEAD 100  /* bytes that a message takes in a request beside its own, at most */
 #define HEADER_OVERHEAD 20
@@ -54,6 +62,8 @@ struct kafka_link {
     rd_kafka_resp_err_t trouble; /* the last one heard of */
     char trouble_text[232];
     uint64_t deadline_ms;
+    int stop_fd;   /* readable: no wait goes on; -1: none */
+    int end_fd;    /* readable: the producer is being destroyed */
     unsigned send; /* number of the present one */
 
     struct topic **topics; /* sorted by name */
@@ -74,7 +84,7 @@ static int fail(struct kafka_failure *f, enum kafka_verdict verdict, const char 
     va_list ap;
     va_start(ap, fmt);
     f->verdict = verdict;
-    f->unreachable = f->missing = false;
+    f->unreachable = f->missing = f->stopped = false;
     vsnprintf(f->text, sizeof(f->text), fmt, ap);
     va_end(ap);
     f->text[utf8_valid_prefix(f->text, strlen(f->text))] = '\0';
@@ -210,6 +220,17 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
     l->round_count--;
 }
 
+/* Thread: any of librdkafka's. Without node and service it is to free. */
+static int on_resolve(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found,
+                      void *opaque)
+{
+    const struct kafka_link *l = opaque;
+    if (node || service)
+        return name_lookup(node, service, hints, l->end_fd, found);
+    freeaddrinfo(*found);
+    return 0;
+}
+
 /* --- life --- */
 
 /* Bytes and messages that a request can take for sure. */
@@ -233,18 +254,22 @@ struct kafka_link *kafka_link_new(const struct kafka_settings *settings, const s
     char why[512] = "";
     struct kafka_link *l = calloc(1, sizeof(*l));
     rd_kafka_conf_t *conf = l ? kafka_props_conf(props) : NULL;
-    if (l)
+    if (l) {
         l->secrets = kafka_props_secrets(props);
-    if (!conf || !l->secrets) {
-        fail(f, KAFKA_LATER, "not enough memory for a producer");
+        l->end_fd = eventfd(0, EFD_CLOEXEC);
+    }
+    if (!conf || !l->secrets || l->end_fd < 0) {
+        fail(f, KAFKA_LATER, "not enough memory or descriptors for a producer");
         goto fail;
     }
     l->settings = *settings;
+    l->stop_fd = -1;
     learn_limits(l, props);
     rd_kafka_conf_set_opaque(conf, l);
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_dr_msg_cb(conf, on_report);
+    rd_kafka_conf_set_resolve_cb(conf, on_resolve);
     l->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
     if (l->rk)
         return l;
@@ -253,6 +278,8 @@ struct kafka_link *kafka_link_new(const struct kafka_settings *settings, const s
 fail:
     if (conf)
         rd_kafka_conf_destroy(conf);
+    if (l && l->end_fd >= 0)
+        close(l->end_fd);
     if (l)
         kafka_secrets_free(l->secrets);
     free(l);
@@ -275,9 +302,16 @@ void kafka_link_free(struct kafka_link *l)
     forget_topics(l);
     free(l->topics);
     l->report = NULL;
+    eventfd_write(l->end_fd, 1);
     rd_kafka_destroy(l->rk);
+    close(l->end_fd);
     kafka_secrets_free(l->secrets);
     free(l);
+}
+
+void kafka_link_stop_on(struct kafka_link *l, int fd)
+{
+    l->stop_fd = fd;
 }
 
 bool kafka_link_is_broken(const struct kafka_link *l)
@@ -306,6 +340,24 @@ static int left_ms(const struct kafka_link *l, uint64_t until, int most)
     return until - t < (uint64_t)most ? (int)(until - t) : most;
 }
 
+/* Is the send to end? Then nothing more is done with the link. */
+static bool is_stopped(struct kafka_link *l, struct kafka_failure *f)
+{
+    struct pollfd p = { .fd = l->stop_fd, .events = POLLIN };
+    if (poll(&p, 1, 0) <= 0)
+        return false;
+    l->broken = true;
+    fail(f, KAFKA_LATER, "stopped before the servers answered");
+    f->stopped = true;
+    return true;
+}
+
+/* The wait for an answer after one that was too short. */
+static int longer(int wait)
+{
+    return wait * 2 < KAFKA_LINK_ASK_MS ? wait * 2 : KAFKA_LINK_ASK_MS;
+}
+
 /* Ask for metadata of nothing until a server answers. Unless patient, it ends early when all servers are down: librdkafka
  * says so once, and after that only that one more attempt has failed. */
 static int probe(struct kafka_link *l, bool patient, struct kafka_failure *f)
@@ -314,8 +366,10 @@ static int probe(struct kafka_link *l, bool patient, struct kafka_failure *f)
     bool was_down = l->down;
     l->down = l->connected = false;
     l->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
-    for (int wait = PROBE_MS, left; (left = left_ms(l, until, wait)) > 0; wait = wait < INT_MAX / 2 ? wait * 2 : wait) {
+    for (int wait = ASK_MS, left; (left = left_ms(l, until, wait)) > 0; wait = longer(wait)) {
         const struct rd_kafka_metadata *md;
+        if (is_stopped(l, f))
+            return -1;
         if (rd_kafka_metadata(l->rk, 0, NULL, &md, left) == RD_KAFKA_RESP_ERR_NO_ERROR) {
             rd_kafka_metadata_destroy(md);
             l->connected = true;
@@ -403,15 +457,20 @@ static int read_answer(struct kafka_link *l, struct topic *t, const struct rd_ka
 
 static int look_up(struct kafka_link *l, struct topic *t, struct kafka_failure *f)
 {
-    const struct rd_kafka_metadata *md;
-    int wait = left_ms(l, l->deadline_ms, (int)l->settings.connect_timeout_ms);
-    rd_kafka_resp_err_t code = rd_kafka_metadata(l->rk, 0, t->handle, &md, wait);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        int rc = read_answer(l, t, md, f);
-        rd_kafka_metadata_destroy(md);
-        return rc;
+    uint64_t until = now(l) + (uint64_t)left_ms(l, l->deadline_ms, (int)l->settings.connect_timeout_ms);
+    for (int wait = ASK_MS, left; (left = left_ms(l, until, wait)) > 0; wait = longer(wait)) {
+        const struct rd_kafka_metadata *md;
+        if (is_stopped(l, f))
+            return -1;
+        if (rd_kafka_metadata(l->rk, 0, t->handle, &md, left) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            int rc = read_answer(l, t, md, f);
+            rd_kafka_metadata_destroy(md);
+            return rc;
+        }
+        rd_kafka_poll(l->rk, 0);
+        if (l->broken || l->down)
+            break;
     }
-    rd_kafka_poll(l->rk, 0);
     l->broken = true;
     return fail_unreachable(l, f);
 }
@@ -518,6 +577,8 @@ static int wait_reports(struct kafka_link *l, struct kafka_failure *f)
 {
     while (l->round_count > 0) {
         int wait = left_ms(l, l->deadline_ms, CHUNK_MS);
+        if (is_stopped(l, f))
+            return -1;
         if (wait == 0)
             return fail(f, KAFKA_LATER, "no answer from the servers in time%s%s", l->trouble ? ", last: " : "",
                         l->trouble ? l->trouble_text : "");

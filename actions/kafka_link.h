@@ -33,6 +33,7 @@ struct kafka_failure {
     enum kafka_verdict verdict;
     bool unreachable; /* no server answers: nothing else will work now either */
     bool missing;     /* KAFKA_NO_PLACE: the topic is not there, but may be about to be made */
+    bool stopped;     /* the stop descriptor ended a wait */
     char text[232];   /* one line, no secrets */
 };
 
@@ -62,7 +63,14 @@ struct kafka_link;
 /* settings and props are borrowed during the call. Makes no connection that anybody waits for. NULL with f. */
 struct kafka_link *kafka_link_new(const struct kafka_settings *settings, const struct kafka_props *props,
                                   struct kafka_failure *f);
+/* What is under way is dropped, whether the servers have it is unknown. Waits for no server and no
+ * name server. */
 void kafka_link_free(struct kafka_link *l);
+
+/* A descriptor that ends every wait when it becomes readable: at once, or after KAFKA_LINK_ASK_MS if a server that is
+ * connected does not answer. The link is broken then. -1: none. */
+#define KAFKA_LINK_ASK_MS 2000
+void kafka_link_stop_on(struct kafka_link *l, int fd);
 
 /* Begin a send: see that a server answers, unless one did and no trouble was heard of since. */
 int kafka_link_begin(struct kafka_link *l, struct kafka_failure *f) MUST_CHECK;

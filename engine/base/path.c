@@ -20,3 +20,9 @@ char *path_below(const char *folder, const char *path)
     char *out;
     return asprintf(&out, "%s%s%s", folder, len > 0 && folder[len - 1] == '/' ? "" : "/", path) < 0 ? NULL : out;
 }
+
+bool path_ends_in(const char *path, const char *ending)
+{
+    size_t len = strlen(path), ending_len = strlen(ending);
+    return len >= ending_len && strcmp(path + len - ending_len, ending) == 0;
+}

@@ -310,6 +310,11 @@ int flow_set_ruleset(struct flow *f, struct ruleset *rs, struct err *e)
     return set_filters(f, rs->filters, rs->filter_count, e);
 }
 
+const struct ruleset *flow_ruleset(const struct flow *f)
+{
+    return f->current.ruleset; /* only the control thread sets it */
+}
+
 /* --- stopping --- */
 
 static void stop_sources(struct flow *f)

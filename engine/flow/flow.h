@@ -65,9 +65,11 @@ struct stats_table *flow_stats(struct flow *f);
 int flow_start(struct flow *f, struct ruleset *rs, struct err *e) MUST_CHECK;
 /* Let new messages begin with another ruleset; those under way finish on theirs. Sources subscribe to new filters
  * before it is in force (at most some seconds, if a broker does not answer) and drop old ones after. Takes a
- * reference. On error of a source the new rules are in force, but some filter is not subscribed; on any other the old
- * ones stay. */
+ * reference if it comes into force, which flow_ruleset tells: on error of a source it has, but some filter is not
+ * subscribed; on any other the old one stays. */
 int flow_set_ruleset(struct flow *f, struct ruleset *rs, struct err *e) MUST_CHECK;
+/* The ruleset in force: borrowed until the next flow_set_ruleset or flow_free. After flow_start. */
+const struct ruleset *flow_ruleset(const struct flow *f);
 
 /* Stop the sources and wait until everything under way is final, or limit_ms have passed. Returns how many messages
  * are not; flow_read tells which rules (in flight) and targets (waiting, state, reason) they hang on. */

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "engine/base/opt.h"
+#include "engine/base/path.h"
 
 /* What a rule's map says. Texts are owned, the rest is the tree's. */
 struct rule_fields {
@@ -69,12 +70,6 @@ static int no_memory(struct errs *errs, const char *path)
     return -1;
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t len = strlen(s), end_len = strlen(end);
-    return len >= end_len && strcmp(s + len - end_len, end) == 0;
-}
-
 /* ---- names ---- */
 
 static bool is_rule_name(const char *s)
@@ -125,7 +120,7 @@ static int take_name(struct rule_def *def, const struct reader *r, char *given, 
 static void take_version(struct rule_def *def, const char *path, const char *given, struct errs *errs)
 {
     def->version_is_default = !given;
-    def->version = ends_with(path, ".json") ? SQL_2015_10_08 : SQL_2016_03_23;
+    def->version = path_ends_in(path, ".json") ? SQL_2015_10_08 : SQL_2016_03_23;
     if (!given || sql_version_parse(given, strlen(given), &def->version))
         return;
     const char *names[SQL_BETA + 1];
@@ -392,7 +387,7 @@ static int read_file(const char *path, struct rule_def ***defs, size_t *count, s
 
 bool rule_file_has_name(const char *name)
 {
-    return name[0] != '.' && (ends_with(name, ".yaml") || ends_with(name, ".yml") || ends_with(name, ".json"));
+    return name[0] != '.' && (path_ends_in(name, ".yaml") || path_ends_in(name, ".yml") || path_ends_in(name, ".json"));
 }
 
 static bool is_rule_file(const char *folder, const char *name)
@@ -445,7 +440,7 @@ static int read_listed(const char *folder, const struct names *names, struct rul
     buf_init(&path, (size_t)2 * PATH_MAX);
     for (size_t i = 0; i < names->count; i++) {
         buf_reset(&path);
-        buf_printf(&path, "%s%s%s", folder, ends_with(folder, "/") ? "" : "/", names->items[i]);
+        buf_printf(&path, "%s%s%s", folder, path_ends_in(folder, "/") ? "" : "/", names->items[i]);
         if (path.failed || read_file(path.p, defs, count, errs) < 0)
             rc = -1;
     }

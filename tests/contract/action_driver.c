@@ -2,7 +2,9 @@
 /* Drives one action type from a script: one JSON command a line on standard input, one JSON answer a line on standard
  * output (descriptor 3 if that is open, for actions that write to standard output).
  *
- *     {"open": "postgres", "target": YAML or null}   {"warnings": text} or {"errors": text}
+ *     {"open": "postgres", "target": YAML or null, "stop": number}
+ *                                                    {"warnings": text} or {"errors": text}; stop: the descriptor that ends a
+ *                                                    send when it becomes readable, absent: none
  *     {"action": YAML}                               {"action": number, "warnings": text} or {"errors": text}
  *     {"send": [{"action": number, "body": text, "json": bool, "key": number, "vars": {name: text}},
  *               …]}
@@ -26,6 +28,7 @@ static struct rig_target target;
 static struct rig_action actions[ACTIONS_MAX];
 static size_t action_count;
 static void *lane;
+static int stop_fd = -1;
 
 static struct arena arena;
 static struct buf answer;
@@ -89,6 +92,8 @@ static void open_lane(void)
     lane = target.type->lane_open(target.target, &e);
     if (!lane)
         die(e.text);
+    if (target.type->lane_stop_fd && stop_fd >= 0)
+        target.type->lane_stop_fd(lane, stop_fd);
 }
 
 static void do_open(const struct json_doc *d)
@@ -101,6 +106,8 @@ static void do_open(const struct json_doc *d)
         type++;
     if (!*type)
         die("unknown action type");
+    uint32_t stop = json_member(d, 0, "stop", 4);
+    stop_fd = stop ? (int)strtol(d->text + json_at(d, stop)->off, NULL, 10) : -1;
     const char *text = text_member(d, 0, "target", &len);
     char *yaml = text ? strndup(text, len) : NULL;
     if (rig_target_open(&target, *type, yaml, &driver_clock, &errs)) {

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "engine/base/opt.h"
 #include "tests/contract/contract.h"
@@ -291,6 +293,33 @@ static void a_lane_can_be_closed_and_opened_again(void **state)
     assert_arrived(1, 3);
 }
 
+/* Told to end before it began, a send ends by itself, and what it left open can be sent by the next lane. */
+static void a_stopped_send_leaves_what_has_no_result(void **state)
+{
+    struct bench *b = *state;
+    struct err e = { 0 };
+    if (!contract->type->lane_stop_fd)
+        skip();
+    int fd = eventfd(1, EFD_CLOEXEC);
+    assert_true(fd >= 0);
+    contract->type->lane_stop_fd(b->lane, fd);
+    for (int n = 1; n <= 100; n++)
+        add(b, &b->action, n, false);
+    assert_int_equal(contract->type->send(b->lane, b->items, b->count, &e), -1);
+    assert_true(e.text[0] != '\0');
+    assert_int_equal(b->items[b->count - 1]->result, ACT_PENDING);
+    for (size_t i = 0; i < b->count; i++)
+        assert_true(b->items[i]->result == ACT_PENDING || b->items[i]->result == ACT_DONE);
+    contract->type->lane_close(b->lane);
+    close(fd);
+    open_lane(b);
+    send_all(b);
+    for (size_t i = 0; i < b->count; i++)
+        assert_result(b->items[i], ACT_DONE);
+    static int numbers[2 * MANY];
+    assert_true(contract->read_back(numbers, 2 * MANY) >= b->count);
+}
+
 static void the_largest_send_goes_through(void **state)
 {
     struct bench *b = *state;
@@ -319,6 +348,7 @@ int contract_run(const struct contract *c)
         cmocka_unit_test_setup_teardown(a_send_of_rejected_items_leaves_the_lane_usable, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_actions_share_a_lane, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lane_can_be_closed_and_opened_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stopped_send_leaves_what_has_no_result, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_largest_send_goes_through, set_up, tear_down),
     };
     return cmocka_run_group_tests_name(c->type->name, tests, NULL, NULL);

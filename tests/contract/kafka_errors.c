@@ -8,10 +8,15 @@
 
 #include <cmocka.h>
 
+#include <dlfcn.h>
+#include <netdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -44,6 +49,7 @@ static struct kafka_topic *topic;
 /* --- the system's clock, and what was added to it --- */
 
 static uint64_t advanced_ms;
+static int stop_fd = -1; /* becomes readable once the first item of a send is done */
 
 static int64_t now_ms(void *ctx)
 {
@@ -54,10 +60,32 @@ static int64_t now_ms(void *ctx)
 static uint64_t monotonic_ms(void *ctx)
 {
     (void)ctx;
+    if (stop_fd >= 0 && count > 0 && items[0]->result == ACT_DONE)
+        eventfd_write(stop_fd, 1);
     return clock_monotonic_ms(&clock_system) + advanced_ms;
 }
 
 static const struct clock test_clock = { .now_ms = now_ms, .monotonic_ms = monotonic_ms };
+
+/* --- the system's resolver, unless it hangs --- */
+
+static pthread_mutex_t resolver = PTHREAD_MUTEX_INITIALIZER; /* held by a test: it hangs */
+static atomic_int hanging_count;
+
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+    static int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    if (strcmp(node, "hangs.example") == 0) {
+        hanging_count++;
+        pthread_mutex_lock(&resolver);
+        pthread_mutex_unlock(&resolver);
+        hanging_count--;
+        return EAI_NONAME;
+    }
+    if (!next)
+        *(void **)&next = dlsym(RTLD_NEXT, "getaddrinfo");
+    return next(node, service, hints, found);
+}
 
 /* --- a cluster, a lane --- */
 
@@ -507,6 +535,56 @@ static void the_servers_go_down_midway(void **state)
     assert_arrived_in_order(2); /* the server had it, the answer was lost */
 }
 
+/* What has its report when a send is stopped keeps its result, and nothing more is sent. */
+static void a_stop_between_rounds(void **state)
+{
+    (void)state;
+    open_target("60s", "batch.num.messages: 2");
+    open_action("topic: t");
+    stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    assert_true(stop_fd >= 0);
+    act_kafka.lane_stop_fd(lane, stop_fd);
+    for (int n = 1; n <= 6; n++)
+        add(0, n, 1, "t");
+    send_all();
+    close(stop_fd);
+    stop_fd = -1;
+    assert_int_equal(rc, -1);
+    assert_string_equal(e.text, "stopped before the servers answered");
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(items[i]->result, i < 2 ? ACT_DONE : ACT_PENDING);
+    assert_arrived(1, 2);
+    drop_items();
+    for (int n = 3; n <= 6; n++)
+        add(0, n, 1, "t");
+    send_all();
+    assert_all(ACT_DONE, "");
+    assert_arrived(1, 6);
+}
+
+/* Neither a send nor the lane's end waits for the resolver. */
+static void a_name_that_is_looked_up_for_long(void **state)
+{
+    (void)state;
+    struct errs errs = { 0 };
+    pthread_mutex_lock(&resolver);
+    assert_true(rig_target_open(&target, &act_kafka, "bootstrap.servers: hangs.example:9092\nconnectTimeout: 500ms",
+                                &test_clock, &errs));
+    errs_clear(&errs);
+    open_lane();
+    open_action("topic: t");
+    add(0, 1, 1, "");
+    uint64_t start = clock_monotonic_ms(&clock_system);
+    send_all();
+    assert_int_equal(rc, -1);
+    assert_int_equal(e.code, ERR_UNREACHABLE);
+    assert_true(hanging_count > 0);
+    assert_true(clock_monotonic_ms(&clock_system) - start < 10000); /* send_all has closed the lane */
+    pthread_mutex_unlock(&resolver);
+    while (hanging_count > 0)
+        usleep(1000);
+}
+
 /* One rule's wrong way to the servers is not the others' trouble. */
 static void a_rule_with_its_own_security(void **state)
 {
@@ -543,6 +621,8 @@ int main(void)
         TEST(a_server_that_is_slow),
         TEST(what_timed_out_does_not_arrive_later),
         TEST(the_servers_go_down_midway),
+        TEST(a_stop_between_rounds),
+        TEST(a_name_that_is_looked_up_for_long),
         TEST(a_rule_with_its_own_security),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

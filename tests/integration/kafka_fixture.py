@@ -7,7 +7,7 @@
         kafka.read("readings")             # -> [{"partition": 0, "offset": 0, "key": …, "payload": …, "headers": [name, value, …]}]
         kafka.stop(); kafka.start()        # the same ports and data
         kafka.kill()                       # as a power cut of the service
-        with kafka.paused(): ...           # there, but answers nobody
+        with kafka.paused(): ...           # there, but answers nobody, and kafka.unread() tells what it was sent
 
 The jars are those of deploy/kafka/pom.xml in build/kafka (SLUICE_KAFKA names another folder): deploy/get-kafka gets them.
 """
@@ -41,6 +41,7 @@ class Kafka:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-kafka-"))
         self.process = None
         self.port, controller = free_port(), free_port()
+        self.tls_port = self.sasl_port = None
         listeners = {"PLAIN": (self.port, "PLAINTEXT"), "CONTROLLER": (controller, "PLAINTEXT")}
         lines = [PROPERTIES, f"controller.quorum.voters=1@127.0.0.1:{controller}", f"log.dirs={self.folder}/data"]
         if tls:
@@ -152,6 +153,17 @@ class Kafka:
             yield
         finally:
             self.process.send_signal(signal.SIGCONT)
+
+    def unread(self):
+        """Bytes that clients have sent and that it has not read yet: paused, it does not."""
+        ports = [f":{port:04X}" for port in (self.port, self.tls_port, self.sasl_port) if port]
+        total = 0
+        for table in "tcp", "tcp6":
+            for line in pathlib.Path("/proc/net", table).read_text(encoding="ascii").splitlines()[1:]:
+                fields = line.split()
+                if fields[1][-5:] in ports and fields[3] == "01":
+                    total += int(fields[4].split(":")[1], 16)
+        return total
 
     def _admin(self, *arguments):
         result = subprocess.run([ADMIN, self.servers, *arguments], capture_output=True, text=True, check=False, timeout=PATIENCE * 2)

@@ -280,6 +280,54 @@ class ResultTest(Case):
                 s.close()
 
 
+class StopTest(Case):
+    """A send that is to end does so at once, although its time-out is far away."""
+
+    FAR = "timeout: 60s\nconnectTimeout: 60s\nmaxConnections: 2"
+
+    def stop(self, driver):
+        begin = time.monotonic()
+        with driver.stopped():
+            results = driver.finish()
+        self.assertEqual((driver.rc, driver.error), (-1, "stopped before the server answered"))
+        self.assertLess(time.monotonic() - begin, PATIENCE / 4)
+        return results
+
+    def test_answers_count_and_the_rest_comes_again(self):
+        hang = threading.Event()
+        self.addCleanup(hang.set)
+        server = self.server(lambda request: Answer(wait=hang) if request.json["n"] in (1, 3) else Answer(404 if request.json["n"] == 2 else 200))
+        driver = self.driver(f"url: {server.url}/", target=self.FAR)
+        items = [item({"n": n}, key=1 + n // 2 % 2) for n in range(8)]  # keys 1 1 2 2 1 1 2 2
+        driver.begin(*items)
+        server.wait(4)
+        stopped = "later: stopped before the server answered"
+        self.assert_results(self.stop(driver), ["done", stopped, "rejected: the server answered 404", stopped] + [stopped] * 4)
+        self.assertEqual(sorted(body["n"] for body in server.bodies()), [0, 1, 2, 3])
+        hang.set()
+        self.assert_results(driver.send(items[1], *items[3:]), ["done"] * 6)
+        self.assertEqual([body["n"] for body in server.bodies() if body["n"] % 4 < 2], [0, 1, 1, 4, 5])
+
+    def test_midway_through_an_answer(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            driver = self.driver(f"url: http://127.0.0.1:{listener.getsockname()[1]}/", target=self.FAR)
+            driver.begin(item({}))
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
+                self.assert_results(self.stop(driver), ["later: stopped"])
+
+    def test_in_the_middle_of_connecting(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            driver = self.driver(f"url: https://127.0.0.1:{listener.getsockname()[1]}/", target=self.FAR)
+            driver.begin(item({}))
+            connection, _ = listener.accept()  # and never a word of TLS
+            with connection:
+                connection.recv(1)
+                self.assert_results(self.stop(driver), ["later: stopped"])
+
+
 class OrderTest(Case):
     def test_order_per_key_and_keys_side_by_side(self):
         running, most, lock = collections.Counter(), [0, 0], threading.Lock()

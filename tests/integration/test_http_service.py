@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import signal
 import threading
 import time
 import unittest
@@ -172,6 +173,41 @@ class TroubleTest(Case):
                 self.assertLess(sum("is down" in line for line in service.log), 10)
                 with self.subTest("one pause for all"):
                     self.assertLess(len(service.log), 60)
+
+    def test_a_stop_does_not_wait_for_a_server_that_hangs(self):
+        """Neither a second SIGTERM nor the end of drainTimeout does, although the requests have much longer."""
+        hang = threading.Event()
+        self.addCleanup(hang.set)
+        for kind in "http", "lambda":
+            if kind == "http":
+                server = self.server(lambda request: Answer(wait=hang) if request.json["n"] else Answer())
+                action, connections = "  - http: { url: /, connection: c }", f'c: {{ http: {{ url: "{server.url}", timeout: 5m }} }}'
+            else:
+                server = self.server(kind=LambdaServer)
+                server.functions["f"] = lambda request: Answer(202, wait=hang if request.json["n"] else None)
+                action, connections = "  - lambda: { functionArn: f }", f'c: {{ lambda: {{ endpoint: "{server.url}", timeout: 5m }} }}'
+            for ending in "second SIGTERM", "drainTimeout":
+                with self.subTest(f"{kind}, {ending}"):
+                    files = self.files({"r": action}, connections)
+                    if ending == "drainTimeout":
+                        files["sluice.yaml"] = files["sluice.yaml"].replace("drainTimeout: 30s", "drainTimeout: 300ms")
+                    with Service(files) as service:
+                        self.stop_while_a_server_hangs(service, server, ending)
+
+    def stop_while_a_server_hangs(self, service, server, ending):
+        asked = len(server.requests)
+        service.start()
+        service.wait_log("subscribed to")
+        self.publish("a", range(3))
+        server.wait(asked + 2)  # the first is answered, the second hangs
+        if ending == "second SIGTERM":
+            service.process.send_signal(signal.SIGTERM)
+            service.wait_log("SIGTERM: stopping")
+        self.assertEqual(service.stop(patience=15), 1)
+        log = "\n".join(service.log)
+        self.assertEqual("stopping at once" in log, ending == "second SIGTERM", log)
+        self.assertIn("2 messages were not delivered to the end; the broker has been told that they were, so they are lost", log)
+        self.assertEqual((len(server.requests), self.stats(service)["rules"][0]["delivered"]), (asked + 2, 1))
 
     def test_a_storm_of_errors(self):
         """500 for two of three requests, cut connections and 429 in between: nothing is lost, order holds."""

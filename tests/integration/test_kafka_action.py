@@ -10,60 +10,11 @@ import subprocess
 import time
 import unittest
 
+from driver_fixture import BUILD, PATIENCE, Driver, item
 from kafka_fixture import Kafka
-from sluice_fixture import BUILD, PATIENCE
+from sluice_fixture import wait_until
 
 CONTRACT = BUILD / "tests/contract/contract_kafka"
-DRIVER = BUILD / "tests/contract/action_driver"
-
-
-def item(body=None, action=0, text=None, key=0, **variables):
-    return {"action": action, "body": json.dumps(body) if text is None else text, "key": key, "vars": variables}
-
-
-class Driver:
-    """target: YAML of the connection. self.log: what it wrote to standard error."""
-
-    def __init__(self, target):
-        self.process = subprocess.Popen([DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.log = ""
-        self.warnings = self.ask(open="kafka", target=target).get("warnings")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        _, self.log = self.process.communicate(timeout=PATIENCE)
-        if self.process.returncode != 0 and exc[0] is None:
-            raise AssertionError(f"the driver ended with {self.process.returncode}:\n{self.log}")
-
-    def ask(self, **command):
-        self.process.stdin.write(json.dumps(command) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        if "errors" in answer:
-            raise AssertionError(answer["errors"])
-        return answer
-
-    def action(self, yaml):
-        """Returns the warnings."""
-        return self.ask(action=yaml)["warnings"]
-
-    def send(self, *items):
-        """Results as text: "done", "later: …", "rejected: …"; the time is in self.ms."""
-        answer = self.ask(send=list(items))
-        self.ms, self.rc = answer["ms"], answer["rc"]
-        return [": ".join(filter(None, result)) for result in answer["results"]]
-
-    def send_until_done(self, *items):
-        """As the flow does it: again what is to come later. Returns how many sends it took."""
-        pending = list(items)
-        for sends in range(1, 1000):
-            results = self.send(*pending)
-            pending = [i for i, result in zip(pending, results) if result != "done"]
-            if not pending:
-                return sends
-        raise AssertionError(results)
 
 
 class Case(unittest.TestCase):
@@ -73,7 +24,7 @@ class Case(unittest.TestCase):
         self.topic = self.id().rsplit(".", 1)[1]
 
     def driver(self, *actions, options="", servers=None):
-        driver = self.enterContext(Driver(f"bootstrap.servers: \"{servers or self.kafka.servers}\"\n{options}"))
+        driver = self.enterContext(Driver("kafka", f"bootstrap.servers: \"{servers or self.kafka.servers}\"\n{options}"))
         for yaml in actions:
             driver.action(yaml)
         return driver
@@ -158,9 +109,10 @@ class DeliveryTest(Case):
         self.kafka.create(f"{self.topic}-0")
         self.kafka.create(f"{self.topic}-1")
         driver = self.driver(options="compression.type: gzip")
-        self.assertEqual(driver.action(f"topic: {self.topic}-0"), "")
-        warnings = driver.action(f"topic: {self.topic}-1\nclientProperties: {{ compression.type: zstd, acks: \"1\" }}")
-        self.assertIn("test.yaml:2:51: warning: \"acks\" has a value with which the producer is not idempotent: messages may come twice, and be lost", warnings)
+        driver.action(f"topic: {self.topic}-0")
+        self.assertEqual(driver.warnings, "")
+        driver.action(f"topic: {self.topic}-1\nclientProperties: {{ compression.type: zstd, acks: \"1\" }}")
+        self.assertIn("test.yaml:2:51: warning: \"acks\" has a value with which the producer is not idempotent: messages may come twice, and be lost", driver.warnings)
         self.assert_results(driver.send(*(item({"n": n, "text": "x" * 100}, n % 2) for n in range(100))), ["done"] * 100)
         self.assertEqual([self.kafka.compression(f"{self.topic}-{i}") for i in range(2)], ["gzip", "zstd"])
         self.assertEqual([len(self.numbers(f"{self.topic}-{i}")) for i in range(2)], [50, 50])
@@ -174,7 +126,7 @@ class DeliveryTest(Case):
     def test_an_aws_rule(self):
         self.kafka.create(self.topic)
         driver = self.driver()
-        warnings = driver.action(f"""
+        driver.action(f"""
 destinationArn: arn:aws:iot:eu-west-1:123456789012:ruledestination/vpc/x
 topic: {self.topic}
 key: "${{k}}"
@@ -187,14 +139,15 @@ clientProperties:
   key.serializer: org.apache.kafka.common.serialization.StringSerializer
   value.serializer: ByteBufferSerializer
 """)
-        self.assertIn("the servers of the connection are used, not these", warnings)
+        self.assertIn("the servers of the connection are used, not these", driver.warnings)
         self.assert_results(driver.send(item({"n": 1}, k="a")), ["done"])
         self.assertEqual(self.kafka.read(self.topic)[0]["headers"], ["h", "v"])
 
     def test_acks_of_nobody(self):
         self.kafka.create(self.topic)
-        driver = self.driver(f"topic: {self.topic}", options="acks: 0")
+        driver = self.driver(options="acks: 0")
         self.assertIn("and be lost if a broker fails", driver.warnings)
+        driver.action(f"topic: {self.topic}")
         self.assert_results(driver.send(*(item({"n": n}) for n in range(100))), ["done"] * 100)
         self.assertEqual(self.numbers(), list(range(100)))
 
@@ -296,17 +249,16 @@ class ServerTest(Case):
             before = len(self.kafka.read(self.topic))
             self.assert_results(driver.send(item({"n": 1})), ["done"])
             items = [item({"n": n, "text": "x" * 50_000}, key=1) for n in range(2, 402)]
-            driver.process.stdin.write(json.dumps({"send": items}) + "\n")
-            driver.process.stdin.flush()
+            driver.begin(*items)
             log = self.kafka.folder / "data" / f"{self.topic}-0" / f"{0:020}.log"
             size = log.stat().st_size
             while log.stat().st_size == size:  # the first round is there
                 time.sleep(0.001)
             self.kafka.kill()
-            results = json.loads(driver.process.stdout.readline())["results"]
+            results = driver.finish()
             self.kafka.start()
-            self.assertIn("later", [result for result, _ in results])
-            driver.send_until_done(*(i for i, (result, _) in zip(items, results) if result != "done"))
+            self.assertTrue(any(result.startswith("later") for result in results), results)
+            driver.send_until_done(*(i for i, result in zip(items, results) if result != "done"))
             self.assert_in_order(self.numbers()[before:], 401)
 
     def test_a_server_that_hangs_costs_the_time_out_only(self):
@@ -322,6 +274,40 @@ class ServerTest(Case):
         driver.send_until_done(item({"n": 2}), item({"n": 3}))
         driver.send_until_done(item({"n": 4}))
         self.assert_in_order(self.numbers(), 4)
+
+    def stop(self, driver, *items):
+        """Send while the server is paused, and stop once it has been sent something."""
+        driver.begin(*items)
+        wait_until(self.kafka.unread, "a request")
+        begin = time.monotonic()
+        with driver.stopped():
+            results = driver.finish()
+        self.assertLess(time.monotonic() - begin, PATIENCE / 4)
+        self.assertEqual(driver.rc, -1)
+        self.assert_results(results, ["later: stopped before the servers answered"] * len(items))
+
+    def test_a_stopped_send_does_not_wait_for_a_server_that_hangs(self):
+        """Neither for its reports, nor for what is known of a topic, nor for it to answer at all; with TLS too."""
+        other = f"{self.topic}-other"
+        self.kafka.create(self.topic)
+        self.kafka.create(other)
+        far = "sendTimeout: 60s\nconnectTimeout: 60s\n"
+        ways = [("", self.kafka.servers), ("enable.idempotence: false", self.kafka.servers),
+                (f"security.protocol: SSL\nssl.ca.location: {self.kafka.certificates.ca}", self.kafka.tls_servers)]
+        for options, servers in ways:
+            with self.subTest(options):
+                before = len(self.numbers()), len(self.numbers(other))
+                driver = self.driver(f"topic: {self.topic}\nkey: k", f"topic: {other}\nkey: k", options=far + options, servers=servers)
+                driver.send_until_done(item({"n": 1}, key=1))
+                with self.kafka.paused():
+                    self.stop(driver, item({"n": 2}, key=1), item({"n": 3}, key=1))
+                    self.stop(driver, item({"n": 2}, key=1))
+                driver.send_until_done(item({"n": 2}, key=1), item({"n": 3}, key=1))
+                with self.kafka.paused():
+                    self.stop(driver, item({"n": 1}, 1))
+                driver.send_until_done(item({"n": 1}, 1))
+                self.assert_in_order(self.numbers()[before[0]:], 3)
+                self.assert_in_order(self.numbers(other)[before[1]:], 1)
 
     def test_nobody_there(self):
         driver = self.driver("topic: t", servers="127.0.0.1:1")
@@ -367,12 +353,12 @@ class SecurityTest(Case):
         self.kafka.create(self.topic)
         for password, expected in ("right-password", "done"), ("wrong-password", "later: refused: "):
             options = f"security.protocol: SASL_PLAINTEXT\nsasl.mechanism: PLAIN\nsasl.username: sluice\nsasl.password: {password}\ndebug: all"
-            with Driver(f"bootstrap.servers: \"{self.kafka.sasl_servers}\"\n{options}") as driver:
+            with Driver("kafka", f"bootstrap.servers: \"{self.kafka.sasl_servers}\"\n{options}") as driver:
                 driver.action(f"topic: {self.topic}")
                 result = driver.send(item({"n": 1}))
                 self.assert_results(result, [expected])
                 self.assertNotIn(password, result[0])
-            self.assertNotIn(password, driver.log)
+            self.assertNotIn(password, driver.said)
 
     def test_passwords_of_a_rule(self):
         self.kafka.create(self.topic)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole service between a real Mosquitto and a real Kafka: delivered, refused, late, drained; and no secret anywhere."""
 import json
+import signal
 import time
 import unittest
 
@@ -130,6 +131,29 @@ class DeliveryTest(Case):
             wait_until(lambda: len(read_ndjson(service.path("copy.ndjson"))) == 20, "the file")
         self.wait_arrived(20, 1)
         self.assertEqual(service.stop(), 0)
+
+    def test_a_stop_does_not_wait_for_a_server_that_hangs(self):
+        """Neither a second SIGTERM nor the end of drainTimeout does, although a send has much longer."""
+        for ending in "second SIGTERM", "drainTimeout":
+            with self.subTest(ending):
+                service = self.service([RULE], connection="      sendTimeout: 5m\n      connectTimeout: 5m")
+                if ending == "drainTimeout":
+                    conf = service.path("sluice.yaml")
+                    conf.write_text(conf.read_text(encoding="utf-8").replace("drainTimeout: 30s", "drainTimeout: 300ms"), encoding="utf-8")
+                service.start()
+                service.wait_log("subscribed to")
+                self.publish(ending[0], range(10))
+                wait_until(lambda: len(self.arrived().get(ending[0], [])) == 10, "the first ones")
+                with self.kafka.paused():
+                    self.publish(ending[0], range(10, 20))
+                    wait_until(lambda: self.kafka.unread() and self.rule_stats(service)["inFlight"] == 10, "messages under way")
+                    if ending == "second SIGTERM":
+                        service.process.send_signal(signal.SIGTERM)
+                        service.wait_log("SIGTERM: stopping")
+                    self.assertEqual(service.stop(patience=15), 1)
+                log = "\n".join(service.log)
+                self.assertEqual("stopping at once" in log, ending == "second SIGTERM", log)
+                self.assertIn("10 messages were not delivered to the end; the broker has been told that they were, so they are lost", log)
 
     def test_stop_under_load_loses_nothing(self):
         service = self.started([RULE], more="inFlight: 20")

@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from driver_fixture import BUILD, PATIENCE, Driver, item
@@ -109,6 +110,20 @@ class InvokeTest(Case):
         with server:
             server.functions["f"] = ACCEPTED
             self.assert_results(driver.send(item({}), item({})), ["done"] * 2)
+
+
+class StopTest(Case):
+    def test_a_stopped_send_ends_at_once(self):
+        hang = threading.Event()
+        self.addCleanup(hang.set)
+        server = self.server(f=lambda request: Answer(202, wait=hang) if request.json["n"] == 1 else ACCEPTED)
+        driver = self.driver(server, "functionArn: f", target="timeout: 60s")
+        driver.begin(*(item({"n": n}, key=1) for n in range(3)))
+        server.wait(2)
+        with driver.stopped():
+            self.assert_results(driver.finish(), ["done"] + ["later: stopped before the server answered"] * 2)
+        self.assertEqual(driver.rc, -1)
+        self.assertEqual(len(server.requests), 2)
 
 
 class CredentialsTest(Case):

@@ -5,54 +5,14 @@ Every test has a database of its own in one server, and drives the action withou
 """
 import json
 import os
-import pathlib
 import subprocess
 import unittest
 
+from driver_fixture import BUILD, Driver, item
 from pg_fixture import PATIENCE, PgServer, binary
 
-BUILD = pathlib.Path(os.environ.get("SLUICE_BUILD", pathlib.Path(__file__).resolve().parent.parent.parent / "build/release"))
 CONTRACT = BUILD / "tests/contract/contract_postgres"
-DRIVER = BUILD / "tests/contract/action_driver"
 GRACE_MS = 1000  # PG_LINK_GRACE_MS: after the statement time-out the connection is dropped
-
-
-def item(body=None, action=0, text=None, json_body=True, **variables):
-    made = {"action": action, "body": json.dumps(body, ensure_ascii=False) if text is None else text, "vars": variables}
-    return made if json_body else made | {"json": False}
-
-
-class Driver:
-    def __init__(self, conninfo, options=""):
-        self.process = subprocess.Popen([DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.ask(open="postgres", target=f"conninfo: \"{conninfo}\"\n{options}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.process.stdin.close()
-        code = self.process.wait(PATIENCE)
-        self.process.stdout.close()
-        if code != 0 and exc[0] is None:
-            raise AssertionError(f"the driver ended with {code}")
-
-    def ask(self, **command):
-        self.process.stdin.write(json.dumps(command) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        if "errors" in answer:
-            raise AssertionError(answer["errors"])
-        return answer
-
-    def action(self, yaml):
-        return self.ask(action=yaml)["action"]
-
-    def send(self, *items):
-        """Results as text: "done", "later: …", "rejected: …"; the time is in self.ms."""
-        answer = self.ask(send=list(items))
-        self.ms = answer["ms"]
-        return [": ".join(filter(None, result)) for result in answer["results"]]
 
 
 def setUpModule():
@@ -78,7 +38,7 @@ class Case(unittest.TestCase):
         return json.loads(self.sql(f"SELECT to_json(x.*) FROM ({text}) x").strip())
 
     def driver(self, *actions, options="", user="postgres", more=""):
-        driver = self.enterContext(Driver(self.pg.conninfo(dbname=self.dbname, user=user, more=more), options))
+        driver = self.enterContext(Driver("postgres", f"conninfo: \"{self.pg.conninfo(dbname=self.dbname, user=user, more=more)}\"\n{options}"))
         for yaml in actions:
             driver.action(yaml)
         return driver
@@ -484,7 +444,7 @@ class MisconfiguredTest(Case):
 
     def test_no_such_database_or_user_or_password(self):
         self.sql("CREATE TABLE t (n int)")
-        with Driver(self.pg.conninfo(dbname="nowhere")) as driver:
+        with Driver("postgres", f"conninfo: \"{self.pg.conninfo(dbname='nowhere')}\"") as driver:
             driver.action("table: t")
             result = driver.send(item({"n": 1}))
             self.assert_results(result, ["later: refused: connection to server"])

@@ -13,6 +13,7 @@
 #include "engine/apps/sluice/case_run.h"
 #include "engine/apps/sluice/read_file.h"
 #include "engine/apps/sluice/test_report.h"
+#include "engine/base/path.h"
 #include "engine/flow/rule_file.h"
 #include "engine/flow/rule_watch.h"
 
@@ -129,12 +130,6 @@ static void run_rule_file(struct tester *t, const char *file)
     errs_clear(&errs);
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
-
 /* AWS's validation tool: one object a file, known by its "inputSql". */
 static bool is_aws_fixture(struct tester *t, const char *text, size_t len)
 {
@@ -146,14 +141,14 @@ static bool is_aws_fixture(struct tester *t, const char *text, size_t len)
 
 static bool is_rule_yaml(const char *file)
 {
-    return ends_with(file, ".yaml") || ends_with(file, ".yml");
+    return path_ends_in(file, ".yaml") || path_ends_in(file, ".yml");
 }
 
 static void run_json_file(struct tester *t, const char *file)
 {
     struct err e = { 0 };
     size_t len;
-    bool lines = ends_with(file, ".jsonl");
+    bool lines = path_ends_in(file, ".jsonl");
     char *text = read_file(file, &len, &e);
     if (!text)
         fail_case(t, file, 1, file, &e);
@@ -168,7 +163,7 @@ static void run_json_file(struct tester *t, const char *file)
 
 static bool is_json(const char *file)
 {
-    return ends_with(file, ".jsonl") || ends_with(file, ".json");
+    return path_ends_in(file, ".jsonl") || path_ends_in(file, ".json");
 }
 
 static void run_file(struct tester *t, const char *file)
@@ -214,7 +209,7 @@ static void run_path(struct tester *t, const char *path)
     for (int i = 0; i < n; i++) {
         struct buf file;
         buf_init(&file, DETAILS_MAX);
-        buf_printf(&file, "%s%s%s", path, ends_with(path, "/") ? "" : "/", entries[i]->d_name);
+        buf_printf(&file, "%s%s%s", path, path_ends_in(path, "/") ? "" : "/", entries[i]->d_name);
         run_file(t, file.p);
         buf_clear(&file);
         free(entries[i]);

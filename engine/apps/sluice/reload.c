@@ -77,38 +77,51 @@ static void compare_rest(struct reload *r, const struct service_conf *fresh)
 
 /* --- reloading --- */
 
-/* Compile what sluice.yaml names now and let it take over. What is wrong goes to errs. */
-static void reload_rules(struct reload *r, const struct service_conf *fresh, struct errs *errs)
+/* Compile what sluice.yaml names now and let it take over. What is wrong goes to errs. True: it is in force, maybe not
+ * without errors. */
+static bool reload_rules(struct reload *r, const struct service_conf *fresh, struct errs *errs)
 {
     struct err e = { 0 };
     struct ruleset *rs = service_rules(r->service, fresh->rules, fresh->rule_count, flow_stats(r->flow), errs);
     if (!rs)
-        return;
+        return false;
     if (flow_set_ruleset(r->flow, rs, &e) < 0)
         errs_take(errs, &e);
-    ruleset_unref(r->service->ruleset);
-    r->service->ruleset = rs;
+    bool in_force = flow_ruleset(r->flow) == rs;
+    ruleset_unref(in_force ? r->service->ruleset : rs);
+    if (in_force)
+        r->service->ruleset = rs;
+    return in_force;
+}
+
+static void say_reloaded(size_t errors, bool in_force, size_t rules)
+{
+    const char *s = rules == 1 ? "" : "s", *errors_s = errors == 1 ? "" : "s";
+    if (errors == 0)
+        log_info("reloaded: running %zu rule%s", rules, s);
+    else if (in_force)
+        log_error("reloaded with %zu error%s: running %zu rule%s, which may not get all messages", errors, errors_s,
+                  rules, s);
+    else
+        log_error("not reloaded for %zu error%s: the %zu rule%s from before go on", errors, errors_s, rules, s);
 }
 
 void reload_now(struct reload *r)
 {
     struct errs errs = { 0 };
+    bool in_force = false;
     r->first_ms = 0;
     struct service_conf *fresh = service_conf_load(r->conf_path, &errs);
     if (fresh && errs.errors == 0) {
         compare_rest(r, fresh);
         watch_paths(r, fresh);
-        reload_rules(r, fresh, &errs);
+        in_force = reload_rules(r, fresh, &errs);
     }
     report_errs(&errs);
     size_t rules = r->service->ruleset->rule_count;
     if (errs.errors == 0)
         supervisor_ready(rules);
-    if (errs.errors == 0)
-        log_info("reloaded: running %zu rule%s", rules, rules == 1 ? "" : "s");
-    else
-        log_error("not reloaded for %zu error%s: the %zu rule%s from before go on", errs.errors,
-                  errs.errors == 1 ? "" : "s", rules, rules == 1 ? "" : "s");
+    say_reloaded(errs.errors, in_force, rules);
     service_conf_free(fresh);
     errs_clear(&errs);
 }

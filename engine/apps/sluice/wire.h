@@ -18,9 +18,9 @@ struct service {
     struct targets targets;
     struct flow_source *sources;
     size_t source_count;
-    bool sources_given; /* to a flow, which closes them */
-    bool check_tests;   /* set by who wants service_compile to look at the rules' tests, too */
-    struct ruleset *ruleset;
+    bool sources_given;      /* to a flow, which closes them */
+    bool check_tests;        /* set by who wants service_compile to look at the rules' tests, too */
+    struct ruleset *ruleset; /* counted; once a flow runs, the one in force there */
 };
 
 /* Read the configuration at `path` (NULL: none, as if empty), open targets and sources. Connects to nothing. Every independent error

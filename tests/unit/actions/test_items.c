@@ -131,6 +131,18 @@ static void constant_prefixes(void **state)
     }
 }
 
+static void pending_items_are_seen(void **state)
+{
+    (void)state;
+    struct act_item a = { .result = ACT_DONE }, b = { .result = ACT_LATER };
+    struct act_item *items[] = { &a, &b };
+    assert_false(items_any_pending(items, 0));
+    assert_false(items_any_pending(items, 2));
+    b.result = ACT_PENDING;
+    assert_true(items_any_pending(items, 2));
+    assert_false(items_any_pending(items, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +150,7 @@ int main(void)
         cmocka_unit_test(groups_can_be_used_again),
         cmocka_unit_test(reasons_are_cut_between_characters),
         cmocka_unit_test(only_what_is_pending_becomes_later),
+        cmocka_unit_test(pending_items_are_seen),
         cmocka_unit_test(constant_prefixes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

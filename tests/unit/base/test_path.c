@@ -38,11 +38,23 @@ static void a_relative_path_is_below_the_folder(void **state)
     is(path_below("etc", "/rules"), "/rules");
 }
 
+static void the_end_of_a_path(void **state)
+{
+    (void)state;
+    assert_true(path_ends_in("rules/a.json", ".json"));
+    assert_true(path_ends_in(".json", ".json"));
+    assert_true(path_ends_in("a", ""));
+    assert_false(path_ends_in("rules/a.jsonl", ".json"));
+    assert_false(path_ends_in("json", ".json"));
+    assert_false(path_ends_in("", "/"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_in_its_folder),
         cmocka_unit_test(a_relative_path_is_below_the_folder),
+        cmocka_unit_test(the_end_of_a_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,11 +87,18 @@ static const char rules[] = "- ruleName: r\n"
                             "  sql: SELECT * FROM 'a/+'\n"
                             "  actions: [ { live: { to: \"${topic()}\" } } ]\n";
 
-static struct ruleset *compile_rules(struct fixture *x)
+static const char other_rules[] = "- ruleName: r\n"
+                                  "  sql: SELECT * FROM 'a/b'\n"
+                                  "  actions: [ { live: { to: \"${topic()}\" } } ]\n"
+                                  "- ruleName: new\n"
+                                  "  sql: SELECT * FROM 'a/#'\n"
+                                  "  actions: [ { dead: { to: y } } ]\n";
+
+static struct ruleset *compile_rules(struct fixture *x, const char *yaml)
 {
     size_t keep = failing;
     failing = 0; /* rulesets are test_rules_memory's */
-    struct ruleset *rs = fixture_compile(x, rules);
+    struct ruleset *rs = fixture_compile(x, yaml);
     failing = keep;
     return rs;
 }
@@ -113,6 +120,20 @@ static void send_and_settle(struct fixture *x)
     }
 }
 
+/* Whether that works or not, the flow has one of the two rulesets and goes on with it. */
+static void replace_rules(struct fixture *x, struct ruleset *other)
+{
+    struct err e = { 0 };
+    assert_ptr_equal(flow_ruleset(x->flow), x->rules);
+    if (flow_set_ruleset(x->flow, other, &e) < 0) {
+        assert_int_equal(e.code, ERR_MEMORY);
+        assert_ptr_equal(flow_ruleset(x->flow), x->rules);
+    } else {
+        assert_ptr_equal(flow_ruleset(x->flow), other);
+    }
+    send_and_settle(x);
+}
+
 /* One life with one failing allocation. */
 static void live_once(struct fixture *x)
 {
@@ -120,7 +141,8 @@ static void live_once(struct fixture *x)
     struct err e = { 0 };
     struct flow_options options = fixture_options(x);
     struct flow_source source = { &fixture_source_type, &x->source, "fixture", ORDERING_TOPIC };
-    x->rules = compile_rules(x);
+    x->rules = compile_rules(x, rules);
+    struct ruleset *other = compile_rules(x, other_rules);
     x->flow = flow_new(&options, &x->targets, &source, 1, &errs);
     if (!x->flow) {
         assert_int_equal(errs.errors, 1);
@@ -132,7 +154,9 @@ static void live_once(struct fixture *x)
         script_say(&dead, "bad", SCRIPT_REJECT, SCRIPT_FOREVER, 0);
         script_say(&slow, NULL, SCRIPT_REJECT, 2, 0);
         send_and_settle(x);
+        replace_rules(x, other);
     }
+    ruleset_unref(other);
     errs_clear(&errs);
 }
 

@@ -22,17 +22,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/path.h"
 #include "sql/sql.h"
 
 #define ERRORS_FOLDER  "tests/golden/errors"
 #define EXPLAIN_FOLDER "tests/golden/explain"
 #define MAX_TEXT       ((size_t)1 << 20)
-
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
 
 /* The file's bytes; NULL if there is no such file. Freed by the caller. */
 static char *read_file(const char *path, size_t *len)
@@ -188,7 +183,7 @@ static void run_folder(const char *folder, const char *ending, print_fn *print)
     int count = scandir(folder, &entries, NULL, alphasort), files = 0, failed = 0;
     assert_true(count > 0);
     for (int i = 0; i < count; i++) {
-        if (ends_with(entries[i]->d_name, ending)) {
+        if (path_ends_in(entries[i]->d_name, ending)) {
             files++;
             failed += !run_file(folder, entries[i]->d_name, print);
         }
