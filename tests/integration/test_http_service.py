@@ -207,7 +207,7 @@ class TroubleTest(Case):
         log = "\n".join(service.log)
         self.assertEqual("stopping at once" in log, ending == "second SIGTERM", log)
         self.assertIn("2 messages were not delivered to the end; the broker has been told that they were, so they are lost", log)
-        self.assertEqual((len(server.requests), self.stats(service)["rules"][0]["delivered"]), (asked + 2, 1))
+        self.assertEqual((len(server.requests), service.stats()["rules"][0]["delivered"]), (asked + 2, 1))
 
     def test_a_storm_of_errors(self):
         """500 for two of three requests, cut connections and 429 in between: nothing is lost, order holds."""
