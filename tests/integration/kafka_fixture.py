@@ -167,6 +167,7 @@ class Kafka:
     @contextlib.contextmanager
     def paused(self):
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # all of its threads
         try:
             yield
         finally:
