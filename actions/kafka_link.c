@@ -352,10 +352,11 @@ static bool is_stopped(struct kafka_link *l, struct kafka_failure *f)
     return true;
 }
 
-/* The wait for an answer after one that was too short. */
-static int longer(int wait)
+/* How long to wait for the next answer. More if the last one was too slow, not if there was nobody to ask. */
+static int next_wait(int wait, rd_kafka_resp_err_t code)
 {
-    return wait * 2 < KAFKA_LINK_ASK_MS ? wait * 2 : KAFKA_LINK_ASK_MS;
+    int longer = code == RD_KAFKA_RESP_ERR__TIMED_OUT ? wait * 2 : wait;
+    return longer < KAFKA_LINK_ASK_MS ? longer : KAFKA_LINK_ASK_MS;
 }
 
 /* Ask for metadata of nothing until a server answers. Unless patient, it ends early when all servers are down: librdkafka
@@ -366,11 +367,13 @@ static int probe(struct kafka_link *l, bool patient, struct kafka_failure *f)
     bool was_down = l->down;
     l->down = l->connected = false;
     l->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
-    for (int wait = ASK_MS, left; (left = left_ms(l, until, wait)) > 0; wait = longer(wait)) {
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int wait = ASK_MS, left; (left = left_ms(l, until, wait)) > 0; wait = next_wait(wait, code)) {
         const struct rd_kafka_metadata *md;
         if (is_stopped(l, f))
             return -1;
-        if (rd_kafka_metadata(l->rk, 0, NULL, &md, left) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        code = rd_kafka_metadata(l->rk, 0, NULL, &md, left);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
             rd_kafka_metadata_destroy(md);
             l->connected = true;
             l->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -458,11 +461,13 @@ static int read_answer(struct kafka_link *l, struct topic *t, const struct rd_ka
 static int look_up(struct kafka_link *l, struct topic *t, struct kafka_failure *f)
 {
     uint64_t until = now(l) + (uint64_t)left_ms(l, l->deadline_ms, (int)l->settings.connect_timeout_ms);
-    for (int wait = ASK_MS, left; (left = left_ms(l, until, wait)) > 0; wait = longer(wait)) {
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int wait = ASK_MS, left; (left = left_ms(l, until, wait)) > 0; wait = next_wait(wait, code)) {
         const struct rd_kafka_metadata *md;
         if (is_stopped(l, f))
             return -1;
-        if (rd_kafka_metadata(l->rk, 0, t->handle, &md, left) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        code = rd_kafka_metadata(l->rk, 0, t->handle, &md, left);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
             int rc = read_answer(l, t, md, f);
             rd_kafka_metadata_destroy(md);
             return rc;

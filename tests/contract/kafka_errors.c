@@ -49,7 +49,7 @@ static struct kafka_topic *topic;
 /* --- the system's clock, and what was added to it --- */
 
 static uint64_t advanced_ms;
-static int stop_fd = -1; /* becomes readable once the first item of a send is done */
+static int stop_fd = -1; /* becomes readable once the second item of a send is done */
 
 static int64_t now_ms(void *ctx)
 {
@@ -60,7 +60,7 @@ static int64_t now_ms(void *ctx)
 static uint64_t monotonic_ms(void *ctx)
 {
     (void)ctx;
-    if (stop_fd >= 0 && count > 0 && items[0]->result == ACT_DONE)
+    if (stop_fd >= 0 && count > 1 && items[1]->result == ACT_DONE)
         eventfd_write(stop_fd, 1);
     return clock_monotonic_ms(&clock_system) + advanced_ms;
 }

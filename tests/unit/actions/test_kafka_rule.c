@@ -77,7 +77,7 @@ static int tear_down(void **state)
 static bool open_rule(const char *yaml)
 {
     drop();
-    host = (struct host) { .port = { template_add, template_is_constant } };
+    host = (struct host) { .port = { .template_add = template_add, .template_is_constant = template_is_constant } };
     struct src *src = src_new("a.yaml", yaml, strlen(yaml));
     root = conf_parse(src, false, &errs);
     src_unref(src);
