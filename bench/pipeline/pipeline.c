@@ -311,7 +311,7 @@ int pipeline_run(const struct pipeline_options *o, struct err *e)
         return err_set(e, ERR_MEMORY, "not enough memory");
     p->o = o;
     snprintf(p->tag, sizeof p->tag, "%x", (unsigned)getpid());
-    snprintf(p->folder, sizeof p->folder, "/tmp/sluice-bench-XXXXXX");
+    snprintf(p->folder, sizeof p->folder, "/tmp/sluice-bench-%ld-XXXXXX", (long)getpid());
     if (!mkdtemp(p->folder)) {
         free(p);
         return err_set(e, ERR_IO, "could not make a folder in /tmp: %s", strerror(errno));

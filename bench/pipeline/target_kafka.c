@@ -116,10 +116,12 @@ static int end_offset(struct kafka_target *t, int64_t *offset, struct err *e)
 
 static void *kafka_open(const struct target_env *env, struct err *e)
 {
-    static const char *const producer[][2] = { { "enable.idempotence", "true" }, { NULL, NULL } };
-    static const char *const consumer[][2] = {
-        { "group.id", "sluice-bench" }, { "enable.auto.commit", "false" }, { "fetch.wait.max.ms", "10" }, { NULL, NULL }
-    };
+    static const char *const producer[][2] = { { "enable.idempotence", "true" }, { "log_level", "3" }, { NULL, NULL } };
+    static const char *const consumer[][2] = { { "group.id", "sluice-bench" },
+                                               { "enable.auto.commit", "false" },
+                                               { "fetch.wait.max.ms", "10" },
+                                               { "log_level", "3" },
+                                               { NULL, NULL } };
     struct kafka_target *t = calloc(1, sizeof *t);
     if (!t) {
         err_set(e, ERR_MEMORY, "not enough memory");

@@ -113,6 +113,10 @@ static int choose_targets(const struct texts *t, struct pipeline_options *o)
         o->targets[n].type = type;
         o->targets[n++].address = t->addresses[i];
     }
+    if (n == 0) {
+        fputs("sluice bench: no target is left to measure\n", stderr);
+        return -1;
+    }
     return 0;
 }
 

@@ -172,8 +172,10 @@ const struct cmd cmds[] = {
       "that\n"
       "                      many for a client (Mosquitto: max_queued_messages 0), or it drops them, which is counted\n"
       "  --json              one JSON object a line instead of a table\n"
-      "It makes a table and a topic of its own, named sluice_bench_… and sluice-bench-…, and removes them. bench/run\n"
-      "starts all these services itself.\n"
+      "Figures are medians, the ratio is to the slower of the two bare ones; lost and doubled messages are counted at "
+      "the\n"
+      "target. A table sluice_bench_… and a topic sluice-bench-… are made and removed. bench/run starts all services "
+      "itself.\n"
       "\n"
       "Exit code: 0 measured, 1 a service or an evaluation failed, 2 wrong command line.\n",
       cmd_bench },
