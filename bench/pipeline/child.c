@@ -24,7 +24,8 @@
 #define READY_MS  60000
 #define END_MS    15000
 #define LOOK_NS   5000000
-#define LOG_SHOWN 160
+#define LOG_SHOWN 200
+#define SELF_MAX  4096
 
 static const char service_text[] = "sources:\n"
                                    "  - mqtt: { url: %s, clientId: sluice-bench-%s, qos: %u, cleanStart: true,"
@@ -88,31 +89,18 @@ static int write_files(const struct child_plan *plan, struct err *e)
 /* In the new process: become the service. It must not outlive us. */
 static void become_service(const char *conf, const char *log)
 {
+    char self[SELF_MAX] = "";
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = '\0';
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (null < 0 || out < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
         dup2(out, STDERR_FILENO) < 0)
         _exit(126);
-    execl("/proc/self/exe", "sluice", "run", "-c", conf, (char *)NULL);
+    execl(self, "sluice", "run", "-c", conf, (char *)NULL);
+    execl("/proc/self/exe", "sluice", "run", "-c", conf, (char *)NULL); /* its file has another name by now */
     _exit(127);
-}
-
-/* The end of a text file, for an error; empty if there is none. */
-static void read_end(const char *path, char *out, size_t size)
-{
-    out[0] = '\0';
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    if (fd < 0)
-        return;
-    if (fstat(fd, &st) == 0) {
-        off_t from = st.st_size > (off_t)size - 1 ? st.st_size - (off_t)size + 1 : 0;
-        ssize_t n = pread(fd, out, size - 1, from);
-        out[n > 0 ? n : 0] = '\0';
-    }
-    close(fd);
-    out[strcspn(out, "\n") == strlen(out) ? strlen(out) : strlen(out) - 1] = '\0';
 }
 
 static bool file_has(const char *path, const char *text)
@@ -125,15 +113,29 @@ static bool file_has(const char *path, const char *text)
     return n > 0 && memmem(log, (size_t)n, text, strlen(text));
 }
 
-static int wait_ready(struct child *c, const char *log, struct err *e)
+void child_log_end(const struct child *c, char *out, size_t size)
+{
+    struct stat st;
+    ssize_t n = 0;
+    int fd = open(c->log, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &st) == 0)
+        n = pread(fd, out, size - 1, st.st_size > (off_t)size - 1 ? st.st_size - (off_t)size + 1 : 0);
+    if (fd >= 0)
+        close(fd);
+    out[n > 0 ? n : 0] = '\0';
+    for (char *at = out; (at = strchr(at, '\n')) != NULL;)
+        *at = ' ';
+}
+
+static int wait_ready(struct child *c, struct err *e)
 {
     char end[LOG_SHOWN];
     int status;
     uint64_t start = clock_monotonic_ms(&clock_system);
-    while (!file_has(log, "subscribed to")) {
+    while (!file_has(c->log, "subscribed to")) {
         bool ended = waitpid(c->pid, &status, WNOHANG) == c->pid;
         if (ended || clock_monotonic_ms(&clock_system) - start > READY_MS) {
-            read_end(log, end, sizeof end);
+            child_log_end(c, end, sizeof end);
             if (ended)
                 c->pid = 0;
             return err_set(e, ERR_IO, "sluice run %s: …%s", ended ? "ended" : "did not subscribe", end);
@@ -143,27 +145,26 @@ static int wait_ready(struct child *c, const char *log, struct err *e)
     return 0;
 }
 
-static int start(struct child *c, const char *conf, const char *log, struct err *e)
+static int start(struct child *c, struct err *e)
 {
     unlink(c->stats);
-    unlink(log);
+    unlink(c->log);
     c->pid = fork();
     if (c->pid < 0)
         return err_set(e, ERR_IO, "could not start a process: %s", strerror(errno));
     if (c->pid == 0)
-        become_service(conf, log);
-    return wait_ready(c, log, e);
+        become_service(c->conf, c->log);
+    return wait_ready(c, e);
 }
 
 int child_start(struct child *c, const struct child_plan *plan, struct err *e)
 {
-    *c = (struct child) { .stats = path_below(plan->folder, "run/stats.json") };
-    char *conf = path_below(plan->folder, "sluice.yaml"), *log = path_below(plan->folder, "log");
-    int rc = c->stats && conf && log ? write_files(plan, e) : err_set(e, ERR_MEMORY, "not enough memory");
+    *c = (struct child) { .conf = path_below(plan->folder, "sluice.yaml"),
+                          .stats = path_below(plan->folder, "run/stats.json"),
+                          .log = path_below(plan->folder, "log") };
+    int rc = c->stats && c->conf && c->log ? write_files(plan, e) : err_set(e, ERR_MEMORY, "not enough memory");
     if (rc == 0)
-        rc = start(c, conf, log, e);
-    free(conf);
-    free(log);
+        rc = start(c, e);
     if (rc < 0)
         (void)!child_stop(c, NULL);
     return rc;
@@ -218,7 +219,9 @@ int child_stop(struct child *c, struct err *e)
             rc = err_set(e, ERR_IO, "the service ended with %s %d", WIFEXITED(status) ? "code" : "signal",
                          WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
     }
+    free(c->conf);
     free(c->stats);
+    free(c->log);
     *c = (struct child) { 0 };
     return rc;
 }

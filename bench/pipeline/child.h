@@ -6,12 +6,13 @@
 
 #include "engine/base/err.h"
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct child {
-    pid_t pid;   /* 0: none */
-    char *stats; /* path of its counters; owned */
+    pid_t pid;                /* 0: none */
+    char *conf, *stats, *log; /* paths of its files; owned */
 };
 
 /* All in YAML. */
@@ -32,6 +33,8 @@ struct child_counts {
 int child_start(struct child *c, const struct child_plan *plan, struct err *e) MUST_CHECK;
 /* What it last wrote about itself, some milliseconds old; zeros if it has not yet. -1: it has ended (ERR_IO). */
 int child_read(const struct child *c, struct child_counts *counts, struct err *e) MUST_CHECK;
+/* The end of its log, one line, to tell why something does not work. */
+void child_log_end(const struct child *c, char *out, size_t size);
 /* Ask it to end and wait for that, not for long. -1 with e: it failed, or had to be killed. */
 int child_stop(struct child *c, struct err *e) MUST_CHECK;
 

@@ -208,8 +208,11 @@ static int run_child(struct pipeline *p, struct lap *lap, struct err *e)
     if (start_child(p, e) < 0)
         return -1;
     int rc = run_lap(p, lap, 0, WARM, &p->done, look_at_child, e);
-    if (rc == 0 && lap->seen < WARM)
-        rc = err_set(e, ERR_UNREACHABLE, "nothing comes out of sluice: look into \"%s\" while it runs", p->folder);
+    if (rc == 0 && lap->seen < WARM) {
+        char end[160];
+        child_log_end(&p->child, end, sizeof end);
+        rc = err_set(e, ERR_UNREACHABLE, "%s: nothing comes out of sluice: …%s", p->type->name, end);
+    }
     if (rc == 0)
         rc = run_lap(p, lap, WARM, p->o->messages, &p->done, look_at_child, e);
     return rc;

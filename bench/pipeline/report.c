@@ -66,8 +66,9 @@ static void print_json(const struct pipeline_options *o, const struct report_row
            "\"window_messages\":%zu",
            row->qos, row->target, o->messages, payload_bytes(), o->rounds, o->window);
     printf(",\"sluice_messages_per_s\":%.0f,\"subscriber_messages_per_s\":%.0f,\"producer_messages_per_s\":%.0f,"
-           "\"ratio\":%.3f",
-           m[FIGURE_SLUICE], m[FIGURE_SUBSCRIBER], m[FIGURE_PRODUCER], m[FIGURE_RATIO]);
+           "\"ratio\":%.3f,\"ratio_least\":%.3f,\"ratio_most\":%.3f",
+           m[FIGURE_SLUICE], m[FIGURE_SUBSCRIBER], m[FIGURE_PRODUCER], m[FIGURE_RATIO], row->figures[FIGURE_RATIO][0],
+           row->figures[FIGURE_RATIO][o->rounds - 1]);
     print_cpu("sluice_cpu_s_per_million", m[FIGURE_CPU]);
     print_cpu("broker_cpu_s_per_million", m[FIGURE_BROKER_CPU]);
     print_cpu("subscriber_broker_cpu_s_per_million", m[FIGURE_BROKER_CPU_BARE]);

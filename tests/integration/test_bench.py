@@ -10,6 +10,7 @@ import tempfile
 import unittest
 
 from http_fixture import Answer, HttpServer, Nginx
+from kafka_fixture import Kafka
 from mosquitto_fixture import LOSSLESS, Mosquitto
 from pg_fixture import PgServer
 from sluice_fixture import PATIENCE, SLUICE, wait_until
@@ -35,6 +36,8 @@ class Pipeline(unittest.TestCase):
         for figure in ("sluice_messages_per_s", "subscriber_messages_per_s", "producer_messages_per_s", "ratio", "sluice_cpu_s_per_million",
                        "broker_cpu_s_per_million", "subscriber_broker_cpu_s_per_million"):
             self.assertGreater(row[figure], 0, figure)
+        self.assertLessEqual(row["ratio_least"], row["ratio"])
+        self.assertLessEqual(row["ratio"], row["ratio_most"])
         if rounds == 1:
             slower = min(row["subscriber_messages_per_s"], row["producer_messages_per_s"])
             self.assertAlmostEqual(row["ratio"], row["sluice_messages_per_s"] / slower, places=2)
@@ -59,6 +62,14 @@ class Pipeline(unittest.TestCase):
             self.assertEqual(pg.psql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'sluice_bench%'"), "0\n")
             # Bare and through sluice, for each QoS.
             self.assertEqual(len([line for line in http.log() if line[0] == "POST" and line[3] == "204"]), 2 * 2 * (MESSAGES + WARM_UP))
+
+    def test_kafka(self):
+        with Mosquitto(config=LOSSLESS) as broker, Kafka() as kafka:
+            row, = self.rows(bench("--broker", broker.url, "--broker-pid", broker.process.pid, "--only", "kafka", "--kafka", kafka.servers, "--qos", 1,
+                                   "--messages", MESSAGES, "--rounds", 1, "--json"))
+            self.check_row(row, 1)
+            self.assertEqual((row["lost_messages"], row["doubled_messages"]), (0, 0))
+            wait_until(lambda: not kafka.topics(), "the topic to be deleted")
 
     def test_rounds_and_table(self):
         with Mosquitto(config=LOSSLESS) as broker:
