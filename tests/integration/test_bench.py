@@ -63,6 +63,19 @@ class Pipeline(unittest.TestCase):
             # Bare and through sluice, for each QoS.
             self.assertEqual(len([line for line in http.log() if line[0] == "POST" and line[3] == "204"]), 2 * 2 * (MESSAGES + WARM_UP))
 
+    def test_window(self):
+        """The counters of sluice that the load waits for are written every 10 ms: two messages each time, no more."""
+        with Mosquitto(config=LOSSLESS) as broker:
+            row, = self.rows(bench("--broker", broker.url, "--only", "file", "--qos", 0, "--messages", 200, "--rounds", 1, "--window", 2, "--json"))
+            self.assertEqual(row["lost_messages"], 0)
+            self.assertLess(row["sluice_messages_per_s"], 2 / 0.010 * 1.25)
+
+    def test_more_messages_than_packet_ids(self):
+        """An acknowledgement that is missing, anywhere, stops the broker after 65,535 messages."""
+        with Mosquitto(config=LOSSLESS) as broker:
+            row, = self.rows(bench("--broker", broker.url, "--only", "file", "--qos", 1, "--messages", 66000, "--rounds", 1, "--json"))
+            self.assertEqual((row["lost_messages"], row["subscriber_lost_messages"], row["doubled_messages"]), (0, 0, 0))
+
     def test_kafka(self):
         with Mosquitto(config=LOSSLESS) as broker, Kafka() as kafka:
             row, = self.rows(bench("--broker", broker.url, "--broker-pid", broker.process.pid, "--only", "kafka", "--kafka", kafka.servers, "--qos", 1,
