@@ -99,7 +99,7 @@ static int expect(struct broker_link *l, enum packet_type type, const char *what
 static int greet(struct broker_link *l, const char *client_id, uint8_t version, uint16_t receive_max, struct err *e)
 {
     struct buf body;
-    struct broker_packet p;
+    struct broker_packet p = { 0 };
     buf_init(&body, FRAME_MAX);
     put_text(&body, "MQTT");
     buf_putc(&body, (char)version);
@@ -147,7 +147,7 @@ void broker_link_close(struct broker_link *l)
 int broker_link_subscribe(struct broker_link *l, const char *filter, unsigned qos, uint8_t version, struct err *e)
 {
     struct buf body;
-    struct broker_packet p;
+    struct broker_packet p = { 0 };
     buf_init(&body, FRAME_MAX);
     put_u16(&body, SUBSCRIBE_1);
     if (version == 5)

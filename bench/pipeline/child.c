@@ -162,12 +162,12 @@ int child_start(struct child *c, const struct child_plan *plan, struct err *e)
     *c = (struct child) { .conf = path_below(plan->folder, "sluice.yaml"),
                           .stats = path_below(plan->folder, "run/stats.json"),
                           .log = path_below(plan->folder, "log") };
-    int rc = c->stats && c->conf && c->log ? write_files(plan, e) : err_set(e, ERR_MEMORY, "not enough memory");
-    if (rc == 0)
-        rc = start(c, e);
-    if (rc < 0)
-        (void)!child_stop(c, NULL);
-    return rc;
+    if (!c->conf || !c->stats || !c->log)
+        err_set(e, ERR_MEMORY, "not enough memory");
+    else if (write_files(plan, e) == 0 && start(c, e) == 0)
+        return 0;
+    (void)!child_stop(c, NULL);
+    return -1;
 }
 
 static uint64_t number_of(const struct json_doc *d, uint32_t object, const char *key)
