@@ -58,7 +58,8 @@ struct http_run {
     uint32_t *job_of;
     struct job *jobs;
     size_t job_count, first_open;
-    size_t room; /* of before, job_of and jobs */
+    size_t homeless; /* jobs whose host is not known yet */
+    size_t room;     /* of before, job_of and jobs */
     uint32_t *buckets, *chain;
     size_t bucket_count;
     uint64_t last_start_ms;
@@ -433,6 +434,7 @@ static bool start(struct http_run *r, struct job *job)
     }
     if (!job->host) { /* now it is known; look again */
         job->host = find_host(r, q.url, q.origin_len);
+        r->homeless -= job->host != NULL;
         if (job->host && (job->host->is_away || !may_begin(r, job->host)))
             return job->host->is_away;
     }
@@ -447,10 +449,19 @@ static bool start(struct http_run *r, struct job *job)
     return true;
 }
 
+/* Could any job begin? Not while all have hosts with as many requests as they may have: the usual case after each answer. */
+static bool has_room(const struct http_run *r)
+{
+    const struct host *host = r->hosts;
+    while (host && !host->is_away && host->running >= (size_t)r->set->connections)
+        host = host->next;
+    return host || r->homeless > 0;
+}
+
 /* Begin what may begin. */
 static void start_jobs(struct http_run *r)
 {
-    for (size_t n = r->first_open; n < r->job_count; n++) {
+    for (size_t n = r->first_open; n < r->job_count && has_room(r); n++) {
         struct job *job = &r->jobs[n];
         while (!job->is_done && !job->is_running && job_is_ready(r, job) && start(r, job))
             ;
@@ -509,6 +520,7 @@ int http_run_send(struct http_run *r, struct act_item *const *items, size_t coun
     begin(r, items, count);
     if (reserve(r, count, e) < 0 || plan(r, e) < 0)
         return -1;
+    r->homeless = r->job_count;
     run_jobs(r);
     if (http_link_is_stopped(r->link) && items_any_pending(items, count))
         return err_set(e, ERR_UNREACHABLE, "stopped before the server answered");

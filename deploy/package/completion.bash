@@ -8,6 +8,8 @@ _sluice() {
         return
     fi
     case $previous in
+    bench) [ "$COMP_CWORD" -eq 2 ] && mapfile -t COMPREPLY < <(compgen -W "eval pipeline" -- "$word") && [ ${#COMPREPLY[@]} -gt 0 ] && return ;;
+    --qos) mapfile -t COMPREPLY < <(compgen -W "0 1 both" -- "$word") && return ;;
     --sql-version) mapfile -t COMPREPLY < <(compgen -W "2015-10-08 2016-03-23 beta" -- "$word") && return ;;
     esac
     case $word in

@@ -45,7 +45,9 @@ static const struct opt service_options[] = {
     { "deadLetters", OPT_CONF, offsetof(struct fields, dead_letters),
       .help = "where failed deliveries without error action go" },
     { "statsFile", OPT_PATH, offsetof(struct fields, c.stats_file),
-      .help = "file for counters as JSON, rewritten every second" },
+      .help = "file for counters as JSON, rewritten every statsInterval" },
+    { "statsInterval", OPT_DURATION, offsetof(struct fields, c.stats_interval_ms), .def = "1s", .min = 10,
+      .max = 86400000, .help = "how often statsFile is rewritten" },
     { "log", OPT_CONF, offsetof(struct fields, log), .help = "what is logged and how" },
 };
 

@@ -14,6 +14,7 @@
  *     outbox: { items: 10000 }
  *     deadLetters: { path: dead-letters.ndjson }
  *     statsFile: stats.json
+ *     statsInterval: 1s
  *     log: { level: info, form: auto } */
 #ifndef SLUICE_FLOW_SERVICE_CONF_H
 #define SLUICE_FLOW_SERVICE_CONF_H
@@ -49,7 +50,8 @@ struct service_conf {
     int64_t retry_min_ms, retry_max_ms; /* back-off */
     int64_t outbox_items;               /* bound of each outbox */
     char *dead_letters;                 /* path of the dead-letter file, as it is given: an action takes it */
-    char *stats_file;                   /* counters as JSON, rewritten every second; NULL: none */
+    char *stats_file;                   /* counters as JSON; NULL: none */
+    int64_t stats_interval_ms;          /* it is rewritten this often */
     int log_level;                      /* enum log_level */
     int log_form;                       /* enum log_form */
 };

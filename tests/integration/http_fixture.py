@@ -264,16 +264,15 @@ worker_processes 1;
 events {{ worker_connections 256; }}
 http {{
     log_format line '$request_method $uri $server_protocol $status $connection $request_length';
-    access_log {folder}/access.log line;
+    access_log {access_log};
+    keepalive_requests 1000000000;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-        listen 127.0.0.1:{port} ssl http2;
-        ssl_certificate {certificate};
-        ssl_certificate_key {key};
+        listen 127.0.0.1:{port} {tls}
         location /ok {{ return 204; }}
         location /busy {{ return 503; }}
         location / {{ return 404; }}
@@ -283,16 +282,18 @@ http {{
 
 
 class Nginx:
-    """TLS and HTTP/2, started and stopped by the test."""
+    """Started and stopped by the test. tls: a Certificates, then with TLS and HTTP/2. log: each request is written down."""
 
-    def __init__(self, tls):
+    def __init__(self, tls=None, log=True):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-nginx-"))
-        self.port, self.process = free_port(), None
-        (self.folder / "conf").write_text(NGINX.format(folder=self.folder, port=self.port, certificate=tls.server, key=tls.server_key), encoding="utf-8")
+        self.port, self.process, self.tls = free_port(), None, tls
+        tls_lines = f"ssl http2; ssl_certificate {tls.server}; ssl_certificate_key {tls.server_key};" if tls else ";"
+        access_log = f"{self.folder}/access.log line" if log else "off"
+        (self.folder / "conf").write_text(NGINX.format(folder=self.folder, port=self.port, tls=tls_lines, access_log=access_log), encoding="utf-8")
 
     @property
     def url(self):
-        return f"https://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def __enter__(self):
         binary = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")

@@ -121,6 +121,11 @@ class Kafka:
         result = subprocess.run(["kcat", "-b", self.servers, "-L", "-J", "-m", "5"], capture_output=True, text=True, check=False)
         return result.returncode == 0 and len(json.loads(result.stdout)["brokers"]) == 1
 
+    def topics(self):
+        """Names of all topics but Kafka's own."""
+        result = subprocess.run(["kcat", "-b", self.servers, "-L", "-J"], capture_output=True, text=True, check=True, timeout=PATIENCE)
+        return [topic["topic"] for topic in json.loads(result.stdout)["topics"] if not topic["topic"].startswith("__")]
+
     def start(self):
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(self._command("kafka.Kafka", self.config), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log,

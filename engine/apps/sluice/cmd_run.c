@@ -22,7 +22,7 @@
 #include "engine/base/log.h"
 #include "engine/flow/notice.h"
 
-#define TICK_MS          1000 /* table and stats file */
+#define TICK_MS          1000 /* table, supervisor */
 #define SAY_AGAIN_MIN_MS 60000
 #define SAY_AGAIN_MAX_MS 3600000
 #define DRAIN_SLICE_MS   100 /* how soon a second signal is noticed while draining */
@@ -97,10 +97,11 @@ static void write_stats(struct runner *r, const struct stats_snapshot *s, const 
     buf_clear(&temporary);
 }
 
-static void show_counters(struct runner *r, bool table)
+/* Show the counters where it is due: in the table, in the file. */
+static void show_counters(struct runner *r, bool table, bool file)
 {
     struct stats_snapshot s;
-    const char *path = r->service.conf->stats_file;
+    const char *path = file ? r->service.conf->stats_file : NULL;
     if ((!table && !path) || flow_read(r->flow, &s, NULL) < 0)
         return;
     if (table)
@@ -110,18 +111,27 @@ static void show_counters(struct runner *r, bool table)
     stats_snapshot_clear(&s);
 }
 
-/* Until a signal says to stop: reload, and show the counters once a second. */
+/* True once every interval; *last is when it was true last. */
+static bool is_due(uint64_t *last_ms, uint64_t now_ms, uint64_t interval_ms)
+{
+    if (now_ms - *last_ms < interval_ms)
+        return false;
+    *last_ms = now_ms;
+    return true;
+}
+
+/* Until a signal says to stop: reload, and show the counters from time to time. */
 static int serve(struct runner *r)
 {
-    uint64_t shown_ms = 0;
+    uint64_t ticked_ms = 0, written_ms = 0, interval_ms = (uint64_t)r->service.conf->stats_interval_ms;
+    unsigned wait_ms = r->service.conf->stats_file && interval_ms < TICK_MS ? (unsigned)interval_ms : TICK_MS;
     for (;;) {
         uint64_t now = clock_monotonic_ms(&clock_system);
-        if (now - shown_ms >= TICK_MS) {
-            show_counters(r, r->show_table && r->table.terminal);
+        bool tick = is_due(&ticked_ms, now, TICK_MS);
+        show_counters(r, tick && r->show_table && r->table.terminal, is_due(&written_ms, now, interval_ms));
+        if (tick)
             supervisor_alive();
-            shown_ms = now;
-        }
-        wait_event(r, reload_look(&r->reload, TICK_MS));
+        wait_event(r, reload_look(&r->reload, wait_ms));
         int sig = next_signal(r);
         if (sig == SIGHUP)
             reload_now(&r->reload);
@@ -192,7 +202,7 @@ static int run_flow(struct runner *r, const char *conf)
     if (left)
         report_remainder(r, left);
     flow_stop(r->flow);
-    show_counters(r, r->show_table);
+    show_counters(r, r->show_table, true);
     log_info(left ? "stopped" : "stopped, nothing remained");
     return left || atomic_load(&r->incomplete) ? EXIT_FAILED : EXIT_OK;
 }

@@ -152,14 +152,32 @@ int fail(const char *command, const char *fmt, ...)
 }
 
 const struct cmd cmds[] = {
-    { "bench", "[eval] [--json] [--seconds N]", "Measure the rule engine on this machine",
-      "  eval            payload bytes in, output bytes out, one core, no input or output (the default)\n"
-      "  --json          one JSON object a line instead of a table\n"
-      "  --seconds N     time for each figure (default 1)\n"
+    { "bench", "[eval | pipeline] [options]", "Measure sluice on this machine",
+      "eval (the default): payload bytes in, output bytes out, on one core, without input or output\n"
+      "  --seconds N         time for each figure (default 1)\n"
+      "  --json              one JSON object a line instead of a table\n"
       "\n"
-      "The comparison with jansson and simdjson in the same run is bench/run.\n"
+      "pipeline: from a broker through one rule to targets, by a `sluice run` of its own, beside a bare subscriber of "
+      "the\n"
+      "same broker and bare producers to the same targets, taking turns\n"
+      "  --broker URL        of plain MQTT, open to all (default mqtt://127.0.0.1:1883)\n"
+      "  --broker-pid PID    process whose CPU time is the broker's\n"
+      "  --postgres CONNINFO, --kafka SERVERS, --http URL\n"
+      "                      where these targets are; without it one is left out. republish and file need none\n"
+      "  --only NAME,...     targets to measure: republish, file, postgres, kafka, http\n"
+      "  --qos 0|1|both      of the messages, and of what is republished (default both)\n"
+      "  --messages N        of each run (default 100000)\n"
+      "  --rounds N          figures are medians of so many (default 3)\n"
+      "  --window N          messages at most between the load and the target (default 10000); the broker must keep "
+      "that\n"
+      "                      many for a client (Mosquitto: max_queued_messages 0), or it drops them, which is counted\n"
+      "  --json              one JSON object a line instead of a table\n"
+      "Figures are medians, the ratio is to the slower of the two bare ones; lost and doubled messages are counted at "
+      "the\n"
+      "target. A table sluice_bench_… and a topic sluice-bench-… are made and removed. bench/run starts all services "
+      "itself.\n"
       "\n"
-      "Exit code: 0 measured, 1 an evaluation failed, 2 wrong command line.\n",
+      "Exit code: 0 measured, 1 a service or an evaluation failed, 2 wrong command line.\n",
       cmd_bench },
     { "check", "[-c sluice.yaml] [FILE | FOLDER]...",
       "Check the configuration and rule files: every error of every file, with its place",

@@ -107,6 +107,7 @@ static void test_defaults(void **state)
     assert_int_equal(c->outbox_items, 10000);
     assert_string_equal(c->dead_letters, "dead-letters.ndjson");
     assert_null(c->stats_file);
+    assert_int_equal(c->stats_interval_ms, 1000);
     assert_int_equal(c->log_level, LOG_LEVEL_INFO);
     assert_int_equal(c->log_form, LOG_FORM_AUTO);
     assert_string_equal(c->folder, f->folder);
@@ -130,6 +131,7 @@ static void test_all_values(void **state)
                                                 "outbox: { items: 5 }\n"
                                                 "deadLetters: { path: /var/dead }\n"
                                                 "statsFile: run/stats.json\n"
+                                                "statsInterval: 20ms\n"
                                                 "log: { level: debug, form: json }\n");
     assert_int_equal(c->source_count, 2);
     assert_int_equal(c->sources[0].ordering, ORDERING_CLIENT);
@@ -154,6 +156,7 @@ static void test_all_values(void **state)
     assert_int_equal(c->outbox_items, 5);
     assert_string_equal(c->dead_letters, "/var/dead");
     assert_string_equal(c->stats_file, path_of(f, "run/stats.json"));
+    assert_int_equal(c->stats_interval_ms, 20);
     assert_int_equal(c->log_level, LOG_LEVEL_DEBUG);
     assert_int_equal(c->log_form, LOG_FORM_JSON);
 }
