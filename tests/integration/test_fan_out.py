@@ -33,6 +33,7 @@ retry: {{ min: 50ms, max: 500ms }}
 drainTimeout: 60s
 deadLetters: {{ path: dead.ndjson }}
 statsFile: stats.json
+statsInterval: 100ms
 """
 
 
@@ -89,7 +90,7 @@ class Sampler:
 
     def _read(self):
         last = None
-        while not self.ended.wait(0.05):
+        while not self.ended.wait(0.02):
             text = self.path.read_text(encoding="utf-8") if self.path.exists() else None
             if not text or text == last:
                 continue
@@ -193,7 +194,6 @@ class FanOut(Case):
             # More than they hold: the service takes no more, and the broker keeps the rest.
             self.publish(range(60, 400))
             wait_until(lambda: sampler.target("bus")["full"], "an outbox at its bound")
-            self.down_samples = len(sampler.samples)
             self.kafka.start()
             self.http.start()
             self.wait_complete(self.LIVE + self.DYING + ["file same.ndjson"], range(400))
@@ -202,7 +202,7 @@ class FanOut(Case):
         self.check_samples(sampler.samples)
 
     def check_samples(self, samples):
-        self.assertGreater(len(samples), 5)
+        self.assertGreater(len(samples), 20)
         for sample in samples:
             self.assertLessEqual(sum(source["inFlight"] for source in sample["sources"]), IN_FLIGHT, sample)
             for target in sample["targets"]:
