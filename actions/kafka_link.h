@@ -3,7 +3,7 @@
  *
  *     begin ─► { topic, add … ─► run } … ─► begin …
  *
- * A round is what one request per partition can take: nothing of it is sent before `run`, and `run` returns when every
+ * A round is what one request per partition can take: it is sent by `run`, or when it is full, and `run` returns when every
  * message of it has its report. So the messages of a round and partition succeed or fail together, and none is overtaken by a
  * later one while somebody decides what to do about it.
  *
