@@ -212,7 +212,7 @@ void log_event(enum log_level level, const char *const *fields, const char *fmt,
     errno = saved_errno;
 }
 
-void log_err(enum log_level level, const char *const *fields, const struct err *e)
+void log_err(enum log_level level, const char *const *fields, const struct err *e, bool shows_text)
 {
     if (!log_is_on(level))
         return;
@@ -225,7 +225,7 @@ void log_err(enum log_level level, const char *const *fields, const struct err *
     struct buf place, shown;
     buf_init(&place, VALUE_MAX);
     buf_init(&shown, VALUE_MAX);
-    if (e->at.src && !log_is_for_person())
+    if (shows_text && e->at.src && !log_is_for_person())
         err_print(e, &shown);
     err_print_place(e, &place);
     const char *own[] = { "code", err_code_name(e->code),      "at",    place.len ? place.p : NULL,

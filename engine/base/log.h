@@ -32,7 +32,8 @@ void log_event(enum log_level level, const char *const *fields, const char *fmt,
 #define log_warn(...)  log_event(LOG_LEVEL_WARN, NULL, __VA_ARGS__)
 #define log_error(...) log_event(LOG_LEVEL_ERROR, NULL, __VA_ARGS__)
 
-/* Log an error with its place if it has one, and in JSON the lines with a caret that show it there. */
-void log_err(enum log_level level, const char *const *fields, const struct err *e);
+/* Log an error with its place if it has one, and in JSON the lines with a caret that show it there; shows_text: they hold no
+ * secrets. */
+void log_err(enum log_level level, const char *const *fields, const struct err *e, bool shows_text);
 
 #endif

@@ -126,7 +126,7 @@ void print_errs(struct errs *errs)
     buf_clear(&out);
 }
 
-void report_errs(struct errs *errs)
+void report_errs(struct errs *errs, const char *secret_file)
 {
     static const enum log_level levels[] = {
         [SEV_ERROR] = LOG_LEVEL_ERROR, [SEV_WARNING] = LOG_LEVEL_WARN, [SEV_NOTE] = LOG_LEVEL_INFO
@@ -136,8 +136,11 @@ void report_errs(struct errs *errs)
         return;
     }
     errs_sort(errs);
-    for (size_t i = 0; i < errs->count; i++)
-        log_err(levels[errs->items[i].severity], NULL, &errs->items[i]);
+    for (size_t i = 0; i < errs->count; i++) {
+        const struct err *e = &errs->items[i];
+        bool is_secret = e->at.src && strcmp(e->at.src->name, secret_file) == 0;
+        log_err(levels[e->severity], NULL, e, !is_secret);
+    }
 }
 
 int fail(const char *command, const char *fmt, ...)

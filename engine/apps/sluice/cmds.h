@@ -50,8 +50,9 @@ int cmd_options(const char *command, const struct cmd_option *options, size_t co
 /* Print err_print's form of one error, or of all errors of a list, on standard error. */
 void print_err(const struct err *e);
 void print_errs(struct errs *errs);
-/* Report the errors of a running service: as print_errs does if the log is for a person, else each as a line of the log. */
-void report_errs(struct errs *errs);
+/* Report the errors of a running service: as print_errs does if the log is for a person, else each as a line of the log.
+ * secret_file: its text is not for the log, which shows a place in it without the line. */
+void report_errs(struct errs *errs, const char *secret_file);
 /* Print an unexpected failure as "sluice NAME: text" on standard error; returns EXIT_FAILED. */
 int fail(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -117,7 +117,7 @@ void reload_now(struct reload *r)
         watch_paths(r, fresh);
         in_force = reload_rules(r, fresh, &errs);
     }
-    report_errs(&errs);
+    report_errs(&errs, r->conf_path);
     size_t rules = r->service->ruleset->rule_count;
     if (errs.errors == 0)
         supervisor_ready(rules);

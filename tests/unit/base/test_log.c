@@ -170,16 +170,16 @@ static void errors_come_with_their_place(void **state)
     err_set_at(&e, ERR_SQL_NAME, (struct span) { src, 3, 1 }, "unknown %s", "c");
     err_hint(&e, "See d.");
     log_setup(pipe_fds[1], LOG_LEVEL_INFO, LOG_FORM_PERSON);
-    log_err(LOG_LEVEL_ERROR, (const char *[]) { "rule", "r", NULL }, &e);
+    log_err(LOG_LEVEL_ERROR, (const char *[]) { "rule", "r", NULL }, &e, true);
     assert_matches(" ERROR unknown c  rule=r code=sql_name at=r.yaml:2:2 hint=\"See d\\.\"\n$");
     log_setup(pipe_fds[1], LOG_LEVEL_INFO, LOG_FORM_JSON);
-    log_err(LOG_LEVEL_ERROR, NULL, &e);
+    log_err(LOG_LEVEL_ERROR, NULL, &e, true);
     assert_matches(
         "\"at\":\"r.yaml:2:2\",\"hint\":\"See d\\.\",\"shown\":\"r.yaml:2:2: error: unknown c.n  2 . bcd.n ");
     log_setup(pipe_fds[1], LOG_LEVEL_INFO, LOG_FORM_PERSON);
     e.at.src = NULL;
     e.hint[0] = '\0';
-    log_err(LOG_LEVEL_ERROR, NULL, &e);
+    log_err(LOG_LEVEL_ERROR, NULL, &e, true);
     assert_matches(" ERROR unknown c  code=sql_name\n$");
     src_unref(src);
 }
