@@ -353,6 +353,8 @@ static int read_list(struct reader *r)
 static int read_root(struct reader *r)
 {
     const struct conf *root = r->root;
+    if (root->at.src && root->at.src->len == 0)
+        return errs_refuse(r->errs, ERR_CONF_MISSING, root->at, "the file is empty");
     if (root->kind != CONF_SCALAR && root->count == 0 && !(root->kind == CONF_MAP && root->at.len)) {
         errs_add(r->errs, SEV_WARNING, ERR_CONF_MISSING, root->at, "there is no rule in this file");
         return 0;

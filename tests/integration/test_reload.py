@@ -111,6 +111,25 @@ class Reload(Servers):
         self.wait_lines(service, "out.ndjson", [{"seq": 1}])
         self.assertEqual(service.stop(), 0)
 
+    def test_a_file_that_was_emptied_leaves_the_old_ones(self):
+        """A disk that is full, or somebody who writes in place: it does not mean that there are no rules."""
+        service = self.started({"keep": KEEP})
+        self.replace(service, "rules/keep.yaml", "")
+        service.wait_log("not reloaded for 1 error: the 1 rule from before go on")
+        self.publish("a/1", seq=1)
+        self.wait_lines(service, "keep.ndjson", [{"seq": 1}])
+        self.assertEqual(service.stop(), 0)
+
+    def test_lines_of_sluice_yaml_are_not_logged(self):
+        """It may hold secrets."""
+        service = self.started({"keep": KEEP})
+        text = service.path("sluice.yaml").read_text(encoding="utf-8")
+        self.replace(service, "sluice.yaml", text + "connections: { db: { postgres: { conninfo: \"password=hunter2secret\" } } }, [\n")
+        service.wait_log("not reloaded")
+        self.assertEqual(service.stop(), 0)
+        self.assertTrue(any('"at":"sluice.yaml:' in line for line in service.log))
+        self.assertNotIn("hunter2secret", "\n".join(service.log))
+
     def test_sluice_yaml(self):
         """Its rules are taken over, anything else waits for the next start."""
         service = self.started({"keep": KEEP})
