@@ -34,7 +34,7 @@ static void http_action_close(void *action)
 
 static void http_resource(const void *action, const struct act_text *texts, struct buf *out)
 {
-    http_rule_put_url(action, texts, out);
+    http_rule_put_resource(action, texts, out);
 }
 
 /* --- lane --- */
@@ -73,8 +73,12 @@ static void list_secrets(struct http_lane *l)
 {
     const struct http_target *t = l->target;
     const char *authorization = t->auth.authorization;
-    const char *const all[] = { authorization ? strchr(authorization, ' ') + 1 : NULL, t->auth.password,
-                                t->settings.key_password, l->aws.now.secret, l->aws.now.token };
+    const char *const all[] = { authorization ? strchr(authorization, ' ') + 1 : NULL,
+                                t->auth.password,
+                                t->settings.key_password,
+                                l->aws.now.secret,
+                                l->aws.now.token,
+                                t->secret_path };
     size_t n = 0;
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         if (all[i])

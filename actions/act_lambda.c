@@ -23,7 +23,7 @@
 #include "engine/base/clock.h"
 
 #define BATCH_MAX   500
-#define SECRETS_MAX 3
+#define SECRETS_MAX 4
 #define FIELDS_MAX  (2 + HTTP_AUTH_FIELDS)
 #define URL_ROOM    ((size_t)HTTP_URL_MAX * 2)
 #define FAR_REGION  "us-east-1" /* what AWS's tools sign for when nobody names a region */
@@ -33,6 +33,7 @@
 struct lambda_target {
     struct http_settings settings;
     char *endpoint, *region;
+    const char *secret_path; /* the endpoint's path if it may be a secret: points into endpoint; NULL: none */
     const struct conf *credentials_conf;
     struct aws_source aws;
 };
@@ -80,6 +81,8 @@ static int check_endpoint(struct lambda_target *t, const struct conf *conf, stru
         return errs_refuse(errs, ERR_CONF_VALUE, conf_get(conf, "endpoint")->at, "an endpoint cannot have a query");
     if (u.path_len > 0 && u.path[u.path_len - 1] == '/')
         t->endpoint[strlen(t->endpoint) - 1] = '\0';
+    if (conf_get(conf, "endpoint")->is_filled && t->endpoint[u.origin_len])
+        t->secret_path = t->endpoint + u.origin_len;
     return 0;
 }
 
@@ -291,8 +294,13 @@ static int lambda_send(void *lane, struct act_item *const *items, size_t count, 
     struct lambda_lane *l = lane;
     const struct lambda_target *t = l->target;
     aws_kept_refresh(&l->aws, &t->aws, clock_monotonic_ms(t->settings.clock));
-    l->secrets[0] = l->aws.now.secret;
-    l->secrets[1] = l->aws.now.token;
+    size_t n = 0;
+    const char *const all[] = { l->aws.now.secret, l->aws.now.token, t->secret_path };
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (all[i])
+            l->secrets[n++] = all[i];
+    }
+    l->secrets[n] = NULL;
     return http_run_send(l->run, items, count, e);
 }
 

@@ -39,6 +39,9 @@ static int check_name(const struct conf *name, struct errs *errs)
 
 int http_field_check_value(const char *name, const char *p, size_t len, struct err *e)
 {
+    if (len > HTTP_FIELD_VALUE_MAX)
+        return err_set(e, ERR_TEMPLATE, "the value of the header \"%.80s\" is longer than %d bytes", name,
+                       HTTP_FIELD_VALUE_MAX);
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)p[i];
         if (c == '\r' || c == '\n')

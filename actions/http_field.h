@@ -10,11 +10,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define HTTP_FIELDS_MAX     100 /* as on AWS */
-#define HTTP_FIELD_NAME_MAX 256
+#define HTTP_FIELDS_MAX      100 /* as on AWS */
+#define HTTP_FIELD_NAME_MAX  256
+#define HTTP_FIELD_VALUE_MAX 65536 /* bytes; servers end at 8 to 64 KiB */
 
-/* Checks leave a clause in e: ERR_TEMPLATE. A value may hold everything but control characters (RFC 9110 section 5.5);
- * a tab counts as none. Nothing of a value is shown. */
+/* Checks leave a clause in e: ERR_TEMPLATE. A value has at most HTTP_FIELD_VALUE_MAX bytes and may hold everything but control
+ * characters (RFC 9110 section 5.5); a tab counts as none. Nothing of a value is shown. */
 int http_field_check_value(const char *name, const char *p, size_t len, struct err *e) MUST_CHECK;
 
 /* Both scalars; the name was checked. 0, or -1 after adding to errs. */

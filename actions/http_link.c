@@ -149,13 +149,14 @@ static size_t take_body(char *p, size_t size, size_t count, void *ctx)
     return t->is_too_long || t->body.failed ? 0 : len;
 }
 
-/* Headers have a bound too: libcurl keeps them all. */
+/* Headers have a bound too: libcurl keeps them all. What is beyond it is an answer that is too long, like its body. */
 static size_t take_header(char *p, size_t size, size_t count, void *ctx)
 {
     struct transfer *t = ctx;
     (void)p;
     t->header_bytes += size * count;
-    return t->header_bytes > HEADERS_MAX ? 0 : size * count;
+    t->is_too_long = t->is_too_long || t->header_bytes > HEADERS_MAX;
+    return t->is_too_long ? 0 : size * count;
 }
 
 /* --- starting --- */
@@ -197,14 +198,27 @@ static bool add_line(struct transfer *t, const char *line)
     return list != NULL;
 }
 
-/* "Name: value"; libcurl writes an empty value as "Name;". */
+static bool is_blank(const char *p, size_t len)
+{
+    while (len > 0 && (*p == ' ' || *p == '\t')) {
+        p++;
+        len--;
+    }
+    return len == 0;
+}
+
+/* "Name: value"; libcurl writes an empty value as "Name;", and leaves "Name: " out. */
 static bool add_field(struct transfer *t, const struct http_field *f)
 {
     struct buf *line = &t->link->line;
     buf_reset(line);
     buf_puts(line, f->name);
-    buf_puts(line, f->value_len ? ": " : ";");
-    buf_put(line, f->value, f->value_len);
+    if (is_blank(f->value, f->value_len)) {
+        buf_putc(line, ';');
+    } else {
+        buf_puts(line, ": ");
+        buf_put(line, f->value, f->value_len);
+    }
     return !line->failed && add_line(t, line->p);
 }
 
@@ -414,7 +428,8 @@ static void fill_answer(const struct transfer *t, CURLcode code, struct http_ans
         write_text(t, code, a->outcome, a->text, sizeof(a->text));
         return;
     }
-    a->is_too_long = t->is_too_long;
+    if (t->is_too_long)
+        a->passed_limit = t->header_bytes > HEADERS_MAX ? HEADERS_MAX : (size_t)t->link->set->response_max;
     a->wait_ms = wished_wait(t);
     a->body = t->body.len ? t->body.p : "";
     a->body_len = t->body.len;

@@ -58,10 +58,10 @@ enum http_outcome {
 
 struct http_answer {
     enum http_outcome outcome;
-    int status;       /* of HTTP_ANSWERED */
-    uint32_t wait_ms; /* what Retry-After asks for; 0: nothing */
-    bool is_too_long; /* the body was cut at response_max */
-    const char *body; /* until the next start or wait */
+    int status;          /* of HTTP_ANSWERED */
+    uint32_t wait_ms;    /* what Retry-After asks for; 0: nothing */
+    size_t passed_limit; /* it was cut after so many bytes of body or headers; 0: it is whole */
+    const char *body;    /* until the next start or wait */
     size_t body_len;
     char text[HTTP_TEXT_MAX]; /* of the other outcomes: why, one line */
 };

@@ -72,6 +72,8 @@ static int open_auth(struct http_rule *r, struct span at, struct errs *errs)
         return 0;
     if (r->auth_conf)
         at = r->auth_conf->at;
+    if (http_target_has_field(r->target, "authorization"))
+        return errs_refuse(errs, ERR_CONF_VALUE, at, "the connection has a header \"Authorization\" already");
     if (r->target->settings.follow_redirects)
         return errs_refuse(errs, ERR_CONF_VALUE, at,
                            "a signature is for one url: \"sigv4\" and \"followRedirects\" exclude each other");
@@ -175,6 +177,18 @@ void http_rule_put_url(const struct http_rule *r, const struct act_text *texts, 
 {
     if (r->target->url)
         buf_puts(out, r->target->url);
+    buf_put(out, texts[r->url_text].p, texts[r->url_text].len);
+}
+
+void http_rule_put_resource(const struct http_rule *r, const struct act_text *texts, struct buf *out)
+{
+    const struct http_target *t = r->target;
+    if (!t->secret_path) {
+        http_rule_put_url(r, texts, out);
+        return;
+    }
+    buf_put(out, t->url, (size_t)(t->secret_path - t->url));
+    buf_puts(out, "/***");
     buf_put(out, texts[r->url_text].p, texts[r->url_text].len);
 }
 

@@ -47,6 +47,8 @@ void http_rule_free(struct http_rule *r);
 const struct http_auth *http_rule_signs(const struct http_rule *r);
 /* Append the whole url. */
 void http_rule_put_url(const struct http_rule *r, const struct act_text *texts, struct buf *out);
+/* The same for error documents: what may be a secret of the connection's url is "***". */
+void http_rule_put_resource(const struct http_rule *r, const struct act_text *texts, struct buf *out);
 /* See http_maker. */
 bool http_rule_joins(const struct http_rule *r, const struct act_item *first, size_t count, size_t bytes,
                      const struct act_item *item);

@@ -217,7 +217,7 @@ static const char *shown_body(struct http_run *r, const struct http_answer *a)
 {
     buf_reset(&r->shown);
     buf_put(&r->shown, a->body, a->body_len);
-    if (a->is_too_long || r->shown.failed || a->body_len == 0 || !utf8_is_valid(a->body, a->body_len))
+    if (a->passed_limit || r->shown.failed || a->body_len == 0 || !utf8_is_valid(a->body, a->body_len))
         return "";
     for (const char *const *s = r->maker->secrets(r->maker->ctx); *s; s++)
         scrub(&r->shown, *s);
@@ -261,16 +261,15 @@ static void take_status(struct http_run *r, struct job *job, const struct http_a
 {
     char reason[ACT_REASON_MAX];
     enum http_verdict verdict = r->maker->verdict(a->status);
-    if (verdict == HTTP_DONE && a->is_too_long)
+    if (verdict == HTTP_DONE && a->passed_limit)
         verdict = HTTP_REJECTED;
-    if (verdict == HTTP_REJECTED && job->size > 1 && !a->is_too_long) {
+    if (verdict == HTTP_REJECTED && job->size > 1 && !a->passed_limit) {
         job->size = 1; /* which of them is it? */
         return;
     }
     const char *body = verdict == HTTP_DONE ? "" : shown_body(r, a);
-    if (a->is_too_long)
-        snprintf(reason, sizeof(reason), "the server answered %d with more than %lld bytes", a->status,
-                 (long long)r->set->response_max);
+    if (a->passed_limit)
+        snprintf(reason, sizeof(reason), "the server answered %d with more than %zu bytes", a->status, a->passed_limit);
     else
         snprintf(reason, sizeof(reason), "the server answered %d%s%.200s", a->status, body[0] ? ": " : "", body);
     settle_job(r, job, verdict, reason, a->wait_ms);

@@ -82,18 +82,25 @@ static int check_url(struct http_target *t, const struct conf *conf, struct errs
     struct err e = { 0 };
     if (!t->url)
         return 0;
-    if (http_url_split(&u, t->url, strlen(t->url), &e) < 0) {
-        e.code = ERR_CONF_VALUE;
-        e.at = conf_get(conf, "url")->at;
-        errs_take(errs, &e);
-        return -1;
-    }
+    if (http_url_split(&u, t->url, strlen(t->url), &e) < 0)
+        return errs_refuse_value(errs, &e, conf_get(conf, "url")->at);
     if (strchr(t->url, '?'))
         return errs_refuse(errs, ERR_CONF_VALUE, conf_get(conf, "url")->at,
                            "the url of a connection cannot have a query");
     if (u.path_len > 0 && u.path[u.path_len - 1] == '/')
         t->url[strlen(t->url) - 1] = '\0';
+    if (conf_get(conf, "url")->is_filled && t->url[u.origin_len])
+        t->secret_path = t->url + u.origin_len;
     return 0;
+}
+
+bool http_target_has_field(const struct http_target *t, const char *name)
+{
+    for (size_t i = 0; i < t->field_count; i++) {
+        if (strcasecmp(t->fields[i].name, name) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* Into the target's list; the tree outlives the target. */
@@ -101,12 +108,10 @@ static int take_field(void *ctx, const struct conf *name, const struct conf *val
 {
     struct http_target *t = ctx;
     struct err e = { 0 };
-    if (http_field_check_value(name->text, value->text, value->len, &e) < 0) {
-        e.code = ERR_CONF_VALUE;
-        e.at = value->at;
-        errs_take(errs, &e);
-        return -1;
-    }
+    if (http_field_check_value(name->text, value->text, value->len, &e) < 0)
+        return errs_refuse_value(errs, &e, value->at);
+    if (strcasecmp(name->text, "authorization") == 0 && t->auth.kind != HTTP_AUTH_NONE)
+        return errs_refuse(errs, ERR_CONF_VALUE, name->at, "\"auth\" makes this header already");
     t->fields[t->field_count++] = (struct http_field) { name->text, value->text, value->len };
     return 0;
 }

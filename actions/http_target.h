@@ -14,7 +14,8 @@
 
 struct http_target {
     struct http_settings settings;
-    char *url; /* NULL: rules give whole ones; else without a "/" at its end */
+    char *url;               /* NULL: rules give whole ones; else without a "/" at its end */
+    const char *secret_path; /* the url's path if it may be a secret: points into url; NULL: none */
     const struct conf *auth_conf, *credentials_conf, *fields_conf;
     struct http_auth auth;
     struct aws_source aws;
@@ -28,6 +29,9 @@ extern const struct opt http_target_options[HTTP_TARGET_OPTION_COUNT];
 /* As target_open and target_close of the port. */
 void *http_target_open(const struct conf *conf, const struct act_env *env, struct errs *errs);
 void http_target_close(void *target);
+
+/* Does the connection send a header of this name with every request? */
+bool http_target_has_field(const struct http_target *t, const char *name);
 
 /* Every file that is named must be there. 0, or -1 after adding to errs. */
 int http_target_check_files(const struct http_settings *s, const struct conf *conf, struct errs *errs) MUST_CHECK;

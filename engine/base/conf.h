@@ -23,6 +23,7 @@ struct conf {
     enum conf_kind kind;
     enum conf_style style;
     bool unusable;  /* scalar: an error about its text is given, another one would only repeat it */
+    bool is_filled; /* scalar: some of its text came from `${env:…}` or `${file:…}`, and may be a secret */
     struct span at; /* of the value in the file; of a literal block, from its indicator to its last byte */
     char *text;     /* scalar: its value, NUL-terminated */
     size_t len;

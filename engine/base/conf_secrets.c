@@ -115,6 +115,7 @@ static void fill_scalar(struct arena *mem, struct conf *c, struct errs *errs)
             c->text = text;
             c->len = filled.len;
             c->style = CONF_QUOTED;
+            c->is_filled = true;
         } else {
             errs_add(errs, SEV_ERROR, ERR_LIMIT, c->at, "the filled text is longer than %zu bytes", FILLED_MAX);
         }

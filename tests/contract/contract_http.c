@@ -15,6 +15,7 @@ static const char *const bad_targets[] = {
     "url: http://user:password@h",
     "url: http://h/?key=1",
     "url: http://h/../x",
+    "auth: { bearer: { token: t } }\nheaders: { authorization: x }",
     "timeout: soon",
     "maxConnections: 0",
     "responseLimit: 0",

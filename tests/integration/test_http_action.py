@@ -81,7 +81,7 @@ class RequestTest(Case):
         server = self.server()
         driver = self.driver(f"""
 url: {server.url}/things/${{thing}}?site=${{site}}
-headers: [{{ key: x-site, value: "site ${{site}}" }}, {{ key: x-empty, value: "${{nothing}}" }}, {{ key: X-Umlaut, value: "ü" }}]
+headers: [{{ key: x-site, value: "site ${{site}}" }}, {{ key: x-empty, value: "${{nothing}}" }}, {{ key: x-blank, value: " ${{nothing}} " }}, {{ key: X-Umlaut, value: "ü" }}]
 """, f"url: {server.url}/put\nmethod: PUT\nheaders: {{ content-type: text/plain; charset=utf-8 }}", f"url: {server.url}/get\nmethod: GET")
         results = driver.send(item({"a": 1.50}, thing="t-1", site="7"), item(text="\x00\x01", json_body=False, thing="t-2", site="8"),
                               item({"b": 2}, action=1), item({"c": 3}, action=2))
@@ -89,7 +89,7 @@ headers: [{{ key: x-site, value: "site ${{site}}" }}, {{ key: x-empty, value: "$
         by_path = {request.path: request for request in server.requests}
         one, raw, put, get = (by_path[path] for path in ("/things/t-1?site=7", "/things/t-2?site=8", "/put", "/get"))
         self.assertEqual((one.method, one.body, one.headers["Content-Type"]), ("POST", b'{"a": 1.5}', "application/json"))
-        self.assertEqual((one.headers["x-site"], one.headers["x-empty"]), ("site 7", ""))
+        self.assertEqual((one.headers["x-site"], one.headers["x-empty"], one.headers["x-blank"]), ("site 7", "", ""))
         self.assertEqual(one.headers["X-Umlaut"].encode("latin-1").decode(), "ü")
         self.assertTrue(one.headers["User-Agent"].startswith("sluice/"))
         self.assertNotIn("Expect", one.headers)
@@ -185,6 +185,12 @@ class ResultTest(Case):
         self.assert_results(results, ["done"] + ["rejected: the url "] * 10 + ["rejected: the value of the header \"x-v\" has a "] * 4 + ["done"])
         self.assertEqual(sorted(body["n"] for body in server.bodies()), [1, 2])
 
+    def test_a_header_that_no_server_takes(self):
+        server = self.server()
+        driver = self.driver(f"url: {server.url}/\nheaders: {{ x-v: '${{v}}' }}")
+        results = driver.send(item({"n": 1}, key=1, v="y" * 1_200_000), item({"n": 2}, key=1, v="y" * 60_000), item({"n": 3}, key=1, v="z"))
+        self.assert_results(results, ['rejected: the value of the header "x-v" is longer than 65536 bytes', "done", "done"])
+
     def test_answers_that_are_too_long(self):
         server = self.server(lambda request: Answer(int(request.path[1:4]), b"x" * int(request.path[5:])))
         driver = self.driver(f"url: {server.url}/${{v}}")
@@ -195,7 +201,7 @@ class ResultTest(Case):
     def test_headers_without_end(self):
         server = self.server(lambda request: Answer(headers={f"x-{n}": "y" * 1000 for n in range(70)}))
         driver = self.driver(f"url: {server.url}/")
-        self.assert_results(driver.send(item({})), ["later: "])
+        self.assert_results(driver.send(item({})), ["rejected: the server answered 200 with more than 65536 bytes"])
         server.answer = lambda request: Answer(headers={f"x-{n}": "y" * 1000 for n in range(50)})
         self.assert_results(driver.send(item({})), ["done"])
 

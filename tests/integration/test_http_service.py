@@ -139,6 +139,21 @@ errorAction:
         self.assertTrue(any(r.headers["Authorization"] == f"Bearer {SECRET}" and r.headers["x-key"] == SECRET for r in api.requests))
         self.assert_no_secret(service, SECRET)
 
+    def test_a_secret_in_the_path_of_a_connections_url(self):
+        """As those of chat services have one. What comes from the environment may be a secret, also when the server sends it back."""
+        hook = self.server(lambda request: Answer(422, request.path.encode()))
+        with unittest.mock.patch.dict(os.environ, {"SLUICE_TEST_SECRET": SECRET}):
+            service = self.started({"r": "  - http: { connection: hook, url: '/${topic(2)}' }\nerrorAction:\n  file: { path: errors.ndjson }"},
+                                   f'hook: {{ http: {{ url: "{hook.url}/services/${{env:SLUICE_TEST_SECRET}}" }} }}')
+            self.publish("a", [1])
+            wait_until(lambda: read_ndjson(service.path("errors.ndjson")), "the error document")
+            self.assertEqual(service.stop(), 0)
+        self.assertEqual(hook.requests[0].path, f"/services/{SECRET}/a")
+        failure = read_ndjson(service.path("errors.ndjson"))[0]["failures"][0]
+        self.assertEqual(failure["failedResource"], f"{hook.url}/***/a")
+        self.assertIn("the server answered 422: ***", failure["errorMessage"])
+        self.assert_no_secret(service, SECRET)
+
 
 class TroubleTest(Case):
     def test_a_server_that_is_away_for_a_while(self):
@@ -315,12 +330,13 @@ class CheckTest(Case):
             "  - http: { url: 'http://h/', auth: { bearer: { token: t } } }": ('"bearer" cannot stand in a rule', "bearer"),
             "  - http: { url: 'http://h/', connection: no }": ('unknown connection "no"', "no }"),
             "  - http: { url: 'http://h/', batchConfg: {} }": ('did you mean "batchConfig"?', "batchConfg"),
+            "  - http: { url: '/', connection: own, auth: { sigv4: { serviceName: s, signingRegion: r } } }": ('has a header "Authorization" already', "{ sigv4"),
             "  - lambda: { functionArn: f }": ('lambda needs the option "connection"', "{ functionArn"),
             "  - stdout: {}\nerrorAction:\n  http: { url: 'http://h/', batchConfig: { maxBatchSize: 5 } }": ("not allowed in an error action", "{ maxBatchSize"),
         }
         for actions, (text, place) in cases.items():
             with self.subTest(actions):
-                code, said = self.check({"r": actions})
+                code, said = self.check({"r": actions}, "own: { http: { url: 'http://h', headers: { authorization: x } } }")
                 self.assertEqual(code, 1, said)
                 self.assertIn(text, said)
                 lines = said.splitlines()
