@@ -33,6 +33,7 @@
 #include "engine/base/random.h"
 #include "engine/flow/inbox.h"
 #include "engine/flow/notice.h"
+#include "engine/flow/poison.h"
 #include "engine/flow/retry.h"
 #include "engine/flow/subscriptions.h"
 #include "engine/flow/thread.h"
@@ -73,9 +74,7 @@ struct mqtt_source {
     /* The source's thread's */
     struct subscriptions filters, held;
     bool one_by_one; /* the broker ended the connection when we subscribed: find out for which filter */
-    char *suspect;   /* the filter for which it last did */
-    char **poison;   /* those for which it did twice in a row: left out */
-    size_t poison_count;
+    struct poison poison;
     struct inbox_item *in_hand; /* the sink was full */
     uint64_t handed_over;       /* its number is the token */
     bool sink_closed;
@@ -214,46 +213,6 @@ static size_t waiting(struct mqtt_source *s)
     return n + (s->in_hand != NULL);
 }
 
-/* --- filters for which the broker ends the connection --- */
-
-static bool is_poison(const struct mqtt_source *s, const char *filter)
-{
-    for (size_t i = 0; i < s->poison_count; i++) {
-        if (strcmp(s->poison[i], filter) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void forget_poison(struct mqtt_source *s)
-{
-    for (size_t i = 0; i < s->poison_count; i++)
-        free(s->poison[i]);
-    free(s->poison);
-    free(s->suspect);
-    s->poison = NULL;
-    s->poison_count = 0;
-    s->suspect = NULL;
-    s->one_by_one = false;
-}
-
-/* The broker ended the connection when we subscribed to this filter alone. Once may be chance. */
-static void blame(struct mqtt_source *s, const char *filter)
-{
-    char **grown;
-    if (!s->suspect || strcmp(s->suspect, filter) != 0) {
-        free(s->suspect);
-        s->suspect = strdup(filter);
-    } else if ((grown = reallocarray(s->poison, s->poison_count + 1, sizeof(*grown))) != NULL) {
-        log_event(LOG_LEVEL_ERROR, FIELDS(s),
-                  "the broker ends the connection when we subscribe to \"%s\": left out until the rules change",
-                  filter);
-        s->poison = grown;
-        s->poison[s->poison_count++] = s->suspect;
-        s->suspect = NULL;
-    }
-}
-
 /* --- subscribing --- */
 
 /* Take over new filters of the rules, if there are any. */
@@ -269,7 +228,8 @@ static void take_wanted(struct mqtt_source *s)
     pthread_mutex_unlock(&s->lock);
     if (changed) {
         subscriptions_clear(&old);
-        forget_poison(s);
+        poison_clear(&s->poison);
+        s->one_by_one = false;
     }
 }
 
@@ -306,6 +266,19 @@ static void forget(struct subscriptions *target, const char *filter)
     target->count = n;
 }
 
+/* The broker ended the connection when we subscribed to this filter alone. If it has done so for all of them, the
+ * fault is not theirs. */
+static void blame(struct mqtt_source *s, const char *filter)
+{
+    uint32_t wait_ms = poison_blame(&s->poison, filter, now_ms(s));
+    if (s->poison.count >= s->filters.count)
+        poison_clear(&s->poison);
+    else if (wait_ms > 0)
+        log_event(LOG_LEVEL_ERROR, FIELDS(s),
+                  "the broker ends the connection when we subscribe to \"%s\": left out for %" PRIu32 " min", filter,
+                  wait_ms / 60000);
+}
+
 /* Subscribe to all at once. If the broker ends the connection for it, from then on to one at a time. */
 static int subscribe_to(struct mqtt_source *s, struct mqtt_subscription *subs, size_t count, struct err *e)
 {
@@ -331,14 +304,17 @@ static int subscribe(struct mqtt_source *s, struct subscriptions *target, struct
         goto out;
     }
     size_t candidates = subscriptions_missing(target, &s->held, missing), count = 0;
+    uint64_t now = now_ms(s);
     for (size_t i = 0; i < candidates; i++) {
-        if (is_poison(s, missing[i].filter))
+        if (poison_is_left_out(&s->poison, missing[i].filter, now))
             forget(target, missing[i].filter);
         else
             subs[count++] = (struct mqtt_subscription) { .filter = missing[i].filter, .id = missing[i].id };
     }
     if (subscribe_to(s, subs, count, e) < 0)
         goto out;
+    poison_acquit_due(&s->poison, now);
+    s->one_by_one = s->poison.count > 0;
     for (size_t i = 0; i < count; i++) {
         if (!is_granted(s, &subs[i]))
             forget(target, subs[i].filter);
@@ -452,9 +428,10 @@ static int serve(struct mqtt_source *s, struct err *e)
             mqtt_client_disconnect(s->client);
             return 0;
         }
-        if (flag(s, &s->has_wanted) && apply_filters(s, e) < 0)
+        uint64_t now = now_ms(s), again = poison_next(&s->poison), until = now + IDLE_WAIT_MS;
+        if ((flag(s, &s->has_wanted) || again <= now) && apply_filters(s, e) < 0)
             return -1;
-        step(s, now_ms(s) + IDLE_WAIT_MS);
+        step(s, again > now && again < until ? again : until);
     }
     return 0;
 }
@@ -652,7 +629,7 @@ static void source_close(void *source)
     subscriptions_clear(&s->wanted);
     subscriptions_clear(&s->filters);
     subscriptions_clear(&s->held);
-    forget_poison(s);
+    poison_clear(&s->poison);
     thread_lock_clear(&s->lock, &s->changed);
     mqtt_conf_clear(&s->conf);
     free(s);

@@ -661,11 +661,12 @@ class IsolationTest(unittest.TestCase):
 
 
 class PickyBroker(ScriptedBroker):
-    """Grants subscriptions, but ends the connection when one is to a filter that it does not like, as AWS IoT Core does without a policy for it."""
+    """Grants subscriptions, but ends the connection when one is to a filter that it does not like, as AWS IoT Core does without a policy for
+    it; the first `moody` times it likes none."""
 
-    def __init__(self):
+    def __init__(self, moody=0):
         super().__init__(connack=b"\x20\x03\x00\x00\x00", answer=b"")
-        self.granted = []
+        self.moody, self.granted, self.connection = moody, [], None
 
     def _serve(self, connection, stream):
         while packet := read_packet(stream):
@@ -673,22 +674,42 @@ class PickyBroker(ScriptedBroker):
             if kind >> 4 == 1:
                 connection.sendall(self.connack)
             elif kind >> 4 == 8:
-                if b"forbidden" in body:
+                self.moody -= 1
+                if self.moody >= 0 or b"forbidden" in body:
                     return
                 self.granted.append(body)
+                self.connection = connection
                 connection.sendall(b"\x90\x04" + body[:2] + b"\x00\x01")
 
 
 class PickyBrokerTest(unittest.TestCase):
+    SWIFT = {"basicIngest": False, "reconnectMin": "20ms", "reconnectMax": "100ms"}
+
     def test_the_filter_that_ends_the_connection_is_left_out(self):
-        with PickyBroker() as broker, source(broker, basicIngest=False) as driver:
+        with PickyBroker() as broker, source(broker, **self.SWIFT) as driver:
             driver.say("filters a/# forbidden/# z/#")
-            driver.log.wait_text('ends the connection when we subscribe to "forbidden/#": left out until the rules change')
+            driver.log.wait_text('ends the connection when we subscribe to "forbidden/#": left out for 1 min')
             driver.log.wait_text("subscribed to 2 filters")
             driver.say("filters z/#")
             driver.log.wait_text("subscribed to 1 filter")
             self.assertEqual(driver.stop(), 0)
         self.assertTrue(any(b"z/#" in body for body in broker.granted))
+
+    def test_a_filter_that_was_left_out_is_tried_again(self):
+        with PickyBroker(moody=3) as broker, source(broker, **self.SWIFT) as driver:
+            driver.say("filters a/# z/#")
+            driver.log.wait_text('ends the connection when we subscribe to "a/#": left out for 1 min')
+            driver.log.wait_text("subscribed to 1 filter")
+            driver.say("later 60000")
+            broker.connection.sendall(b"\x30\x05\x00\x01t\x00x")  # a message wakes the source
+            driver.log.wait_text("subscribed to 2 filters")
+            self.assertEqual(driver.stop(), 0)
+
+    def test_a_broker_in_a_mood_is_not_the_filters_fault(self):
+        with PickyBroker(moody=5) as broker, source(broker, **self.SWIFT) as driver:
+            driver.say("filters a/# z/#")
+            driver.log.wait_text("subscribed to 2 filters")
+            self.assertEqual(driver.stop(), 0)
 
     def test_two_with_one_client_id(self):
         with Mosquitto() as broker, source(broker) as one, source(broker) as two:

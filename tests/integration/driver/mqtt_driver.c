@@ -11,10 +11,12 @@
  *
  *     filters F…         (source, relay) start, later change the filters
  *     full | room        (source) the sink refuses messages | takes them again
+ *     later MS           (source, relay) the source's clock goes forward; nothing wakes it
  *     item TOPIC PAYLOAD HOPS     (publish) collect; in the action ${topic} and ${payload} stand for these
  *     send               (publish) send what was collected
  *     stop               stop and close; the end of standard input does the same */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -334,6 +336,22 @@ static int drive_publish(const struct conf *conf, const struct conf *action)
 
 /* --- the source --- */
 
+static atomic_uint_fast64_t clock_ahead_ms;
+
+static int64_t shifted_now(void *ctx)
+{
+    (void)ctx;
+    return clock_now_ms(&clock_system) + (int64_t)atomic_load(&clock_ahead_ms);
+}
+
+static uint64_t shifted_monotonic(void *ctx)
+{
+    (void)ctx;
+    return clock_monotonic_ms(&clock_system) + atomic_load(&clock_ahead_ms);
+}
+
+static const struct clock shifted_clock = { shifted_now, shifted_monotonic, NULL };
+
 struct sink {
     struct source_sink port; /* first: the port's functions find the rest by it */
     pthread_mutex_t lock;
@@ -495,7 +513,7 @@ static int drive_source(const struct conf *conf, struct republisher *r, size_t m
 {
     static struct filter_list filters;
     struct sink s = { .republisher = r, .most = most };
-    struct source_env env = { .clock = &clock_system };
+    struct source_env env = { .clock = &shifted_clock };
     struct errs errs = { 0 };
     struct err e = { 0 };
     pthread_t thread;
@@ -518,6 +536,8 @@ static int drive_source(const struct conf *conf, struct republisher *r, size_t m
             if (rc < 0)
                 die(e.text);
             started = true;
+        } else if (strncmp(line, "later ", 6) == 0) {
+            atomic_fetch_add(&clock_ahead_ms, strtoull(line + 6, NULL, 10));
         } else {
             pthread_mutex_lock(&s.lock);
             s.full = strcmp(line, "full") == 0;
