@@ -112,6 +112,7 @@ class Service:
             threading.Thread(target=self._read, args=(self.process.stderr, self.log), daemon=True),
             threading.Thread(target=self._read, args=(self.process.stdout, self.stdout), daemon=True),
         ]
+        self.reading = len(self.readers)
         for reader in self.readers:
             reader.start()
 
@@ -120,6 +121,9 @@ class Service:
             with self.log_changed:
                 lines.append(line.rstrip("\n"))
                 self.log_changed.notify_all()
+        with self.log_changed:
+            self.reading -= 1
+            self.log_changed.notify_all()
         stream.close()
 
     def wait_log(self, text, count=1):
@@ -129,7 +133,7 @@ class Service:
             return sum(text in line for line in self.log) >= count
 
         with self.log_changed:
-            if not self.log_changed.wait_for(lambda: seen() or self.process.poll() is not None, PATIENCE) or not seen():
+            if not self.log_changed.wait_for(lambda: seen() or not self.reading, PATIENCE) or not seen():
                 raise AssertionError(f"no log line with {text!r}:\n" + "\n".join(self.log))
 
     def stop(self, patience=PATIENCE):

@@ -130,6 +130,13 @@ class Reload(Servers):
         self.assertTrue(any('"at":"sluice.yaml:' in line for line in service.log))
         self.assertNotIn("hunter2secret", "\n".join(service.log))
 
+    def test_sigusr1_does_not_end_the_service(self):
+        service = self.started({"keep": KEEP})
+        service.process.send_signal(signal.SIGUSR1)
+        service.wait_log("SIGUSR1 has no meaning here and is ignored")
+        self.reload(service)
+        self.assertEqual(service.stop(), 0)
+
     def test_sluice_yaml(self):
         """Its rules are taken over, anything else waits for the next start."""
         service = self.started({"keep": KEEP})

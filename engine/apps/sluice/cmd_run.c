@@ -37,13 +37,16 @@ struct runner {
     int signals; /* signalfd(2) */
     struct reload reload;
     struct notice stats_failures;
-    atomic_bool incomplete; /* a replay left something out */
+    atomic_bool finished;   /* a replay has no more to give */
+    atomic_bool incomplete; /* and left something out */
 };
 
 /* The last source has no more to give (replay): end as a signal does. Thread: the source's. */
 static void on_finished(void *ctx, bool all)
 {
-    atomic_store(&((struct runner *)ctx)->incomplete, !all);
+    struct runner *r = ctx;
+    atomic_store(&r->incomplete, !all);
+    atomic_store(&r->finished, true);
     kill(getpid(), SIGUSR1);
 }
 
@@ -135,6 +138,8 @@ static int serve(struct runner *r)
         int sig = next_signal(r);
         if (sig == SIGHUP)
             reload_now(&r->reload);
+        else if (sig == SIGUSR1 && !atomic_load(&r->finished))
+            log_warn("SIGUSR1 has no meaning here and is ignored");
         else if (sig)
             return sig;
     }
@@ -174,11 +179,13 @@ static void report_remainder(struct runner *r, size_t left)
             log_event(LOG_LEVEL_WARN, (const char *[]) { "rule", s.rules[i].name, NULL },
                       "not final: %" PRIu64 " of %" PRIu64 " messages", s.rules[i].state[RUN_IN_FLIGHT],
                       s.rules[i].matched);
-    for (size_t i = 0; i < s.target_count; i++)
-        if (s.targets[i].waiting)
-            log_event(LOG_LEVEL_WARN,
-                      (const char *[]) { "target", s.targets[i].name, "reason", s.targets[i].reason, NULL },
-                      "not delivered: %" PRIu64 ", the target is %s", s.targets[i].waiting, s.targets[i].state);
+    for (size_t i = 0; i < s.target_count; i++) {
+        const struct stats_target *t = &s.targets[i];
+        const char *reason = t->reason[0] ? t->reason : "it has not answered yet";
+        if (t->waiting)
+            log_event(LOG_LEVEL_WARN, (const char *[]) { "target", t->name, "reason", reason, NULL },
+                      "not delivered: %" PRIu64 ", the target is %s", t->waiting, t->state);
+    }
     stats_snapshot_clear(&s);
 }
 
