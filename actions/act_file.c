@@ -252,9 +252,10 @@ static void fail_items(const struct file_act *a, struct item_group group, const 
     for (size_t i = 0; i < group.count; i++) {
         if (verdict == FILE_REJECTED)
             item_reject(group.items[i], "cannot write to \"%s\": %s", path, why ? why : "unknown error");
+        else if (verdict == FILE_MISCONFIGURED)
+            item_misconfigured(group.items[i], "could not write to \"%s\": %s", path, why ? why : "unknown error");
         else
-            item_later(group.items[i], "%scould not write to \"%s\": %s",
-                       verdict == FILE_MISCONFIGURED ? "misconfigured: " : "", path, why ? why : "unknown error");
+            item_later(group.items[i], "could not write to \"%s\": %s", path, why ? why : "unknown error");
     }
 }
 

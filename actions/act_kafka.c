@@ -276,8 +276,10 @@ static void settle(const struct writing *w, size_t index, const struct kafka_fai
         verdict = KAFKA_LATER;
     if (verdict == KAFKA_REJECTED || verdict == KAFKA_NO_PLACE)
         item_reject(item, "%s", f->text);
+    else if (verdict == KAFKA_MISCONFIGURED)
+        item_misconfigured(item, "%s", f->text);
     else
-        item_later(item, "%s%s", verdict == KAFKA_MISCONFIGURED ? "misconfigured: " : "", f->text);
+        item_later(item, "%s", f->text);
 }
 
 /* A report. What the servers refuse in company is tried again in smaller company. */
@@ -390,7 +392,10 @@ static void settle_rest(const struct writing *w, const struct kafka_failure *f)
     for (size_t i = 0; i < w->group.count; i++) {
         if (w->group.items[i]->result != ACT_PENDING)
             continue;
-        item_later(w->group.items[i], "%s%s", f->verdict == KAFKA_MISCONFIGURED ? "misconfigured: " : "", f->text);
+        if (f->verdict == KAFKA_MISCONFIGURED)
+            item_misconfigured(w->group.items[i], "%s", f->text);
+        else
+            item_later(w->group.items[i], "%s", f->text);
         hold(w->lane, w->group.items[i]);
     }
 }

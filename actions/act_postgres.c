@@ -352,8 +352,10 @@ static void settle(struct act_item *const *items, size_t count, const struct pg_
             continue;
         if (f->verdict == PG_REJECTED)
             item_reject(items[i], "%s", f->text);
+        else if (f->verdict == PG_MISCONFIGURED)
+            item_misconfigured(items[i], "%s", f->text);
         else
-            item_later(items[i], "%s%s", f->verdict == PG_MISCONFIGURED ? "misconfigured: " : "", f->text);
+            item_later(items[i], "%s", f->text);
     }
 }
 

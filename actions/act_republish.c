@@ -188,9 +188,10 @@ static void settle_refused(struct act_item *item, const struct mqtt_publication 
         verdict = REPUBLISH_REJECTED;
     if (verdict == REPUBLISH_REJECTED)
         item_reject(item, "the broker refused a message to \"%.*s\": %s", shown, p->topic.p, p->answer.text);
+    else if (verdict == REPUBLISH_MISCONFIGURED)
+        item_misconfigured(item, "the broker refused a message to \"%.*s\": %s", shown, p->topic.p, p->answer.text);
     else
-        item_later(item, "%sthe broker refused a message to \"%.*s\": %s",
-                   verdict == REPUBLISH_MISCONFIGURED ? "misconfigured: " : "", shown, p->topic.p, p->answer.text);
+        item_later(item, "the broker refused a message to \"%.*s\": %s", shown, p->topic.p, p->answer.text);
 }
 
 /* From the broker's answers to results; without an answer there is none. */

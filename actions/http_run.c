@@ -236,8 +236,10 @@ static void settle(struct act_item *item, enum http_verdict verdict, const char 
         item_done(item);
     else if (verdict == HTTP_REJECTED)
         item_reject(item, "%s", reason);
+    else if (verdict == HTTP_MISCONFIGURED)
+        item_misconfigured(item, "%s", reason);
     else
-        item_later(item, "%s%s", verdict == HTTP_MISCONFIGURED ? "misconfigured: " : "", reason);
+        item_later(item, "%s", reason);
     if (item->result == ACT_LATER)
         item->wait_ms = wait_ms;
 }

@@ -15,9 +15,12 @@
 
 static void set_result(struct act_item *item, enum act_result result, const char *fmt, va_list ap)
 {
+    static const char prefix[] = "misconfigured: ";
+    size_t len = item->misconfigured ? sizeof(prefix) - 1 : 0;
     item->result = result;
     item->wait_ms = 0;
-    vsnprintf(item->reason, sizeof(item->reason), fmt, ap);
+    memcpy(item->reason, prefix, len);
+    vsnprintf(item->reason + len, sizeof(item->reason) - len, fmt, ap);
     item->reason[utf8_valid_prefix(item->reason, strlen(item->reason))] = '\0';
 }
 
@@ -25,6 +28,7 @@ void item_done(struct act_item *item)
 {
     item->result = ACT_DONE;
     item->wait_ms = 0;
+    item->misconfigured = false;
     item->reason[0] = '\0';
 }
 
@@ -32,6 +36,16 @@ void item_later(struct act_item *item, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
+    item->misconfigured = false;
+    set_result(item, ACT_LATER, fmt, ap);
+    va_end(ap);
+}
+
+void item_misconfigured(struct act_item *item, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    item->misconfigured = true;
     set_result(item, ACT_LATER, fmt, ap);
     va_end(ap);
 }
@@ -40,6 +54,7 @@ void item_reject(struct act_item *item, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
+    item->misconfigured = false;
     set_result(item, ACT_REJECTED, fmt, ap);
     va_end(ap);
 }

@@ -15,6 +15,8 @@ struct conf;
 
 void item_done(struct act_item *item);
 void item_later(struct act_item *item, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Later, once somebody has repaired something: the reason begins with "misconfigured: ". */
+void item_misconfigured(struct act_item *item, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void item_reject(struct act_item *item, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Forget what the items hold from an earlier send: all are ACT_PENDING. */

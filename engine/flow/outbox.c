@@ -32,9 +32,10 @@
 
 enum outbox_state {
     OUTBOX_OK,
-    OUTBOX_DOWN,    /* the lane breaks */
-    OUTBOX_REFUSED, /* the lane breaks because the target refuses us: most likely configuration */
-    OUTBOX_DELAYED, /* the lane works, but some deliveries are to come later */
+    OUTBOX_DOWN,          /* the lane breaks */
+    OUTBOX_REFUSED,       /* the lane breaks because the target refuses us: most likely configuration */
+    OUTBOX_DELAYED,       /* the lane works, but some deliveries are to come later */
+    OUTBOX_MISCONFIGURED, /* and some of them only after somebody has repaired something */
     OUTBOX_STATE_COUNT
 };
 
@@ -46,6 +47,8 @@ static const struct {
     [OUTBOX_DOWN] = { "down", "is down, deliveries to it are kept and tried again", LOG_LEVEL_WARN },
     [OUTBOX_REFUSED] = { "refused", "refuses us, deliveries to it are kept and tried again", LOG_LEVEL_ERROR },
     [OUTBOX_DELAYED] = { "delayed", "puts deliveries off, they are kept and tried again", LOG_LEVEL_WARN },
+    [OUTBOX_MISCONFIGURED] = { "misconfigured", "cannot take some deliveries, they are kept and tried again",
+                               LOG_LEVEL_ERROR },
 };
 _Static_assert(sizeof(states) / sizeof(states[0]) == OUTBOX_STATE_COUNT, "one row per state");
 
@@ -69,6 +72,7 @@ struct outbox {
 
     struct queue_chain ready;
     struct park park;
+    size_t misconfigured; /* of those taken: their last answer said so */
     struct delivery **batch;
     struct act_item **items; /* of the batch, as send wants them */
     size_t batch_max;
@@ -145,6 +149,7 @@ static void leave(struct outbox *o, size_t count)
 void outbox_push(struct outbox *o, struct delivery *d)
 {
     d->attempts = 0;
+    d->item.misconfigured = false;
     bool at_bound = atomic_fetch_add(&o->waiting, 1) + 1 == o->conf.bound;
     if (at_bound) {
         atomic_fetch_add(&o->full, 1);
@@ -176,6 +181,8 @@ static size_t fill_batch(struct outbox *o)
         struct delivery *d = delivery_of(queue_chain_take(&o->ready));
         if (park_hold(&o->park, &d->place))
             continue;
+        o->misconfigured -= d->item.misconfigured;
+        d->item.misconfigured = false;
         d->item.result = ACT_PENDING;
         d->item.wait_ms = 0;
         d->item.reason[0] = '\0';
@@ -215,6 +222,8 @@ static void settle_results(struct outbox *o, size_t count, const struct err *bro
             item->result = ACT_LATER;
         if (item->result != ACT_DONE && item->reason[0] == '\0')
             snprintf(item->reason, sizeof(item->reason), "the target gave no reason");
+        item->misconfigured = item->misconfigured && item->result == ACT_LATER;
+        o->misconfigured += item->misconfigured;
     }
 }
 
@@ -275,7 +284,8 @@ static void back_off(struct outbox *o, size_t count, bool some_final, uint64_t n
 
 struct tally {
     size_t done, rejected, later, retried;
-    const char *reason; /* of the first LATER */
+    const char *reason; /* of the first LATER, rather a misconfigured one */
+    bool loud;          /* it is one */
 };
 
 static struct tally count_results(const struct outbox *o, size_t count)
@@ -287,8 +297,10 @@ static struct tally count_results(const struct outbox *o, size_t count)
         t.rejected += item->result == ACT_REJECTED;
         t.later += item->result == ACT_LATER;
         t.retried += o->batch[i]->attempts > 0;
-        if (item->result == ACT_LATER && !t.reason)
+        if (item->result == ACT_LATER && (!t.reason || (item->misconfigured && !t.loud))) {
             t.reason = item->reason;
+            t.loud = item->misconfigured;
+        }
     }
     return t;
 }
@@ -331,7 +343,16 @@ static enum outbox_state state_after(const struct outbox *o, const struct tally 
 {
     if (broken)
         return broken->code == ERR_REFUSED ? OUTBOX_REFUSED : OUTBOX_DOWN;
+    if (o->misconfigured)
+        return OUTBOX_MISCONFIGURED;
     return t->later || o->park.item_count ? OUTBOX_DELAYED : OUTBOX_OK;
+}
+
+/* Why the target is not well: what happened last, but not something harmless while a repair is waited for. */
+static const char *reason_after(const struct outbox *o, const struct tally *t, enum outbox_state state)
+{
+    bool repair_waits = state == OUTBOX_MISCONFIGURED && o->status.state == OUTBOX_MISCONFIGURED;
+    return t->reason && (t->loud || !repair_waits) ? t->reason : o->status.reason;
 }
 
 static void deliver(struct outbox *o, size_t count)
@@ -343,7 +364,7 @@ static void deliver(struct outbox *o, size_t count)
     struct tally t = count_results(o, count);
     enum outbox_state before = o->status.state, state = state_after(o, &t, broken);
     char reason[ACT_REASON_MAX];
-    snprintf(reason, sizeof(reason), "%s", broken ? broken->text : t.reason ? t.reason : o->status.reason);
+    snprintf(reason, sizeof(reason), "%s", broken ? broken->text : reason_after(o, &t, state));
     write_status(o, &t, state, state == OUTBOX_OK ? NULL : reason);
 
     leave(o, t.done + t.rejected);

@@ -76,7 +76,7 @@ struct stats_source {
 
 struct stats_target {
     const char *name, *type;
-    const char *state; /* "ok", "down", "refused", "delayed" */
+    const char *state; /* "ok", "down", "refused", "delayed", "misconfigured" */
     char reason[256];  /* why it is not ok; empty otherwise */
     uint64_t waiting;  /* deliveries that it has not taken yet */
     uint64_t delivered, rejected;

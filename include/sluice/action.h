@@ -49,6 +49,7 @@ struct act_item {
     /* Results, set by send for each item it looked at */
     enum act_result result;
     uint32_t wait_ms;            /* LATER: the target's own wish, 0: none */
+    bool misconfigured;          /* LATER: once somebody has repaired something; said loudly */
     char reason[ACT_REASON_MAX]; /* LATER and REJECTED: one sentence, NUL-terminated, no secrets */
 };
 

@@ -22,6 +22,7 @@
 
 enum script_answer {
     SCRIPT_LATER,
+    SCRIPT_MISCONFIGURED, /* LATER, after a repair */
     SCRIPT_REJECT,
     SCRIPT_BREAK,  /* send returns -1 here; this item and the rest stay pending */
     SCRIPT_REFUSE, /* the same, with ERR_REFUSED */
@@ -212,6 +213,11 @@ static inline bool script_answer_item(struct script_target *f, struct act_item *
         return true;
     }
     switch (line->answer) {
+    case SCRIPT_MISCONFIGURED:
+        item->result = ACT_LATER;
+        item->misconfigured = true;
+        snprintf(item->reason, sizeof(item->reason), "no such table");
+        return true;
     case SCRIPT_LATER:
     case SCRIPT_REJECT:
         item->result = line->answer == SCRIPT_LATER ? ACT_LATER : ACT_REJECTED;

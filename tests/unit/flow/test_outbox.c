@@ -378,6 +378,29 @@ static void test_a_refusal_is_told_apart(void **state)
     assert_string_equal(look(x).reason, "wrong password");
 }
 
+/* "Needs a repair" outlasts what goes well, or is merely late, meanwhile. */
+static void test_what_needs_a_repair_is_loud(void **state)
+{
+    struct fixture *x = *state;
+    x->type.batch_max = 1;
+    open_outbox(x, SIZE_MAX, false);
+    script_say(&x->script, "a", SCRIPT_MISCONFIGURED, 1, 0);
+    script_say(&x->script, "b", SCRIPT_LATER, 1, 1900);
+    push(x, 1, "a");
+    push(x, 2, "b");
+    push(x, 3, "c");
+    assert_int_equal(outbox_start(x->outbox, NULL), 0);
+    assert_home(x, &x->deliveries[2], ACT_DONE);
+    assert_string_equal(look(x).state, "misconfigured");
+    assert_string_equal(look(x).reason, "no such table");
+    pass_time(x, 1000); /* repaired */
+    assert_home(x, &x->deliveries[0], ACT_DONE);
+    assert_string_equal(look(x).state, "delayed");
+    pass_time_until_sends(x, 5);
+    assert_home(x, &x->deliveries[1], ACT_DONE);
+    assert_string_equal(look(x).state, "ok");
+}
+
 static void test_a_lane_that_does_not_open_is_tried_again(void **state)
 {
     struct fixture *x = *state;
@@ -497,6 +520,7 @@ int main(void)
         TEST(test_waits_of_a_broken_lane_grow),
         TEST(test_waits_of_an_item_grow),
         TEST(test_a_refusal_is_told_apart),
+        TEST(test_what_needs_a_repair_is_loud),
         TEST(test_a_lane_that_does_not_open_is_tried_again),
         TEST(test_no_answer_is_later),
         TEST(test_a_store_that_never_rejects_tries_again),
