@@ -9,6 +9,7 @@
  *   NULLS   an argument that is Null does the same (in functions that convert to text or number, which Null cannot
  *           be).
  *   PURE    depends on its arguments alone, so a call with constant arguments is made at compile time.
+ *   ASKS    asks the outside world; roles are constants that are not read.
  *   BYTES   may be given `*` of a payload that is not JSON. For other functions such an argument is Undefined.
  *
  * A count of arguments outside min to max gives Undefined, at run time. Conversions are the bodies' own: they read
@@ -24,6 +25,7 @@
 #define NULLS  SQL_NULL_UNDEF
 #define PURE   SQL_PURE
 #define BYTES  SQL_TAKES_BYTES
+#define ASKS   SQL_ASKS
 #define V2015  SQL_2015_10_08
 #define V2016  SQL_2016_03_23
 
@@ -127,6 +129,8 @@ static const struct sql_func funcs[] = {
       "the number without its sign" },
     { "accountid", 0, 0, "", "s", STRICT, V2015, fn_accountid,
       "the account that owns the rule, 12 digits" },
+    { "aws_lambda", 2, 2, "sv", "v", STRICT | ASKS, V2015, fn_aws_lambda,
+      "what a Lambda function returns for the value" },
     { "ceil", 1, 1, "n", "i", STRICT | NULLS | PURE, V2015, fn_ceil,
       "nearest integer not below the number" },
     { "clientid", 0, 0, "", "s", STRICT, V2015, fn_clientid,
@@ -143,10 +147,18 @@ static const struct sql_func funcs[] = {
       "nearest integer not above the number" },
     { "get", 2, 2, "vv", "v", STRICT | PURE, V2015, fn_get,
       "element of an Array or character of a String from 0, or member of an Object" },
+    { "get_dynamodb", 4, 6, "ssvsvs", "o", STRICT | NULLS | ASKS | SQL_ROLE_LAST, V2016, fn_get_dynamodb,
+      "the item of a DynamoDB table with this key" },
     { "get_mqtt_property", 1, 1, "s", "s", STRICT, V2015, fn_get_mqtt_property,
       "MQTT 5 property: content_type, response_topic, correlation_data, format_indicator" },
-    { "get_or_default", 1, 2, "vv", "v", PURE, V2016, fn_get_or_default,
-      "the first value, or the second if that is Undefined or Null" },
+    { "get_or_default", 1, 2, "vv", "v", PURE | SQL_ABSORBS, V2016, fn_get_or_default,
+      "the first value, or the second if that is Undefined, Null or a failed look-up" },
+    { "get_registry_data", 3, 3, "sss", "o", STRICT | NULLS | ASKS | SQL_ROLE_LAST, V2016, fn_get_registry_data,
+      "what the registry knows of a thing: DescribeThing or ListThingGroupsForThing" },
+    { "get_secret", 3, 4, "ssss", "v", STRICT | NULLS | ASKS | SQL_ROLE_LAST, V2015, fn_get_secret,
+      "a secret of Secrets Manager, or a member of it" },
+    { "get_thing_shadow", 2, 3, "sss", "o", STRICT | NULLS | ASKS | SQL_ROLE_LAST, V2016, fn_get_thing_shadow,
+      "a thing's unnamed shadow, or a named one" },
     { "get_user_properties", 0, 1, "s", "a", STRICT, V2015, fn_get_user_properties,
       "values of an MQTT 5 user property in order, or all as one-member Objects" },
     { "indexof", 2, 2, "ss", "i", STRICT | NULLS | PURE, V2016, fn_indexof,
@@ -159,6 +171,9 @@ static const struct sql_func funcs[] = {
       "number of characters (Unicode code points)" },
     { "lower", 1, 1, "s", "s", STRICT | NULLS | PURE, V2015, fn_lower,
       "the text in lower case" },
+    { "machinelearning_predict", 3, 3, "sso", "o", STRICT | NULLS | ASKS | SQL_ROLE_SECOND, V2015,
+      fn_machinelearning_predict,
+      "the prediction of a model for a record" },
     { "newuuid", 0, 0, "", "s", STRICT, V2015, fn_newuuid,
       "a random UUID" },
     { "principal", 0, 0, "", "s", STRICT, V2015, fn_principal,

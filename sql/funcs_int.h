@@ -48,6 +48,21 @@ void fn_timestamp(struct sql_call *c);
 void fn_topic(struct sql_call *c);
 void fn_traceid(struct sql_call *c);
 
+/* func_lookup.c */
+void fn_aws_lambda(struct sql_call *c);
+void fn_get_dynamodb(struct sql_call *c);
+void fn_get_registry_data(struct sql_call *c);
+void fn_get_secret(struct sql_call *c);
+void fn_get_thing_shadow(struct sql_call *c);
+void fn_machinelearning_predict(struct sql_call *c);
+
+/* Ask the outside world: include/sluice/lookup.h says which arguments the function has. True with the answer; false:
+ * there is none (yet), and the body is to return at once: the evaluation ends, or the call is absorbed. */
+bool sql_look_up(struct sql_call *c, const char *function, const struct val *args, uint32_t count,
+                 struct val *answer) MUST_CHECK;
+/* The call fails as a failed look-up does; the text says why, without secrets. */
+void sql_fail_call(struct sql_call *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
 /* --- funcs.c: arguments. They return false when the argument does not convert, and the result then is to stay
  * Undefined --- */
 

@@ -44,6 +44,7 @@ struct sql_machine *sql_machine_new(const struct sql_limits *limits)
     arena_init(&m->payload_arena, m->limits.arena_bytes);
     arena_init(&m->run_arena, m->limits.arena_bytes);
     buf_init(&m->set_text, SET_MAX_BYTES);
+    buf_init(&m->question, SQL_QUESTION_MAX);
     m->vm.arena = &m->run_arena;
     m->vm.machine = m;
     m->vm.steps = m->limits.steps;
@@ -58,6 +59,7 @@ void sql_machine_free(struct sql_machine *m)
     arena_clear(&m->payload_arena);
     arena_clear(&m->run_arena);
     buf_clear(&m->set_text);
+    buf_clear(&m->question);
     free(m->vm.slots);
     free(m->vm.regs);
     free(m);
@@ -206,7 +208,8 @@ static void prepare(struct sql_machine *m, const struct sql_program *program, co
 {
     m->env = env;
     m->draw_code = code;
-    m->draws = 0;
+    m->draws = m->questions = 0;
+    m->waits = false;
     m->vm.stamp = m->epoch << 1 | (program->version == SQL_2015_10_08);
 }
 
@@ -235,12 +238,16 @@ enum sql_outcome sql_machine_run(struct sql_machine *m, const struct sql_rule *r
     m->result = VAL_UNDEFINED_VALUE;
     m->version = program->version;
     m->asked = m->needs_json = false;
+    memset(m->calls, 0, sizeof(m->calls));
     prepare(m, program, env, 0);
     enum sql_vm_end end = sql_vm_run(&m->vm, program, &program->main, &m->result, e);
     if (m->asked && program->needs_json)
         m->needs_json = true;
     if (end == SQL_VM_NO_MATCH)
         return SQL_FILTERED;
+    m->waits = end == SQL_VM_WAITS;
+    if (m->waits)
+        return SQL_WAITS;
     return end == SQL_VM_FAILED || check_variables(m, rule, e) < 0 ? SQL_FAILED : SQL_MATCHED;
 }
 
@@ -278,10 +285,16 @@ int sql_machine_render(struct sql_machine *m, const struct sql_rule *rule, int i
     prepare(m, program, env, (uint64_t)index + 1);
     enum sql_vm_end end = sql_vm_run(&m->vm, program, code, &value, e);
     out->max = max;
+    m->waits = end == SQL_VM_WAITS;
     if (end != SQL_VM_RETURNED)
         return -1;
     *is_null = code->single && (value.kind == VAL_UNDEFINED || value.kind == VAL_NULL);
     return 0;
+}
+
+bool sql_machine_waits(const struct sql_machine *m)
+{
+    return m->waits;
 }
 
 bool sql_machine_parse_failed(const struct sql_machine *m, struct err *e)
