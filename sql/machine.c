@@ -89,7 +89,7 @@ int sql_machine_begin(struct sql_machine *m, struct sql_paths *paths, const stru
     m->message = message;
     m->epoch++;
     m->payload = SQL_PAYLOAD_UNREAD;
-    m->asked = m->needs_json = false;
+    m->asked = m->needs_json = m->waits = false;
     m->topic = m->client_id = m->result = VAL_UNDEFINED_VALUE;
     return 0;
 }
