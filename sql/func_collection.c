@@ -91,6 +91,7 @@ void fn_decode(struct sql_call *c)
         c->result = val_null();
         return;
     }
+    sql_charge(c, fixed.len);
     const struct json_doc *doc = json_parse(c->arena, bytes, fixed.len, NULL, &e);
     c->result = doc ? val_from_node(doc, 0, c->version) : sql_text_of_bytes(bytes, fixed.len, c->arena);
 }

@@ -30,6 +30,7 @@ void fn_indexof(struct sql_call *c)
     struct sql_text s, t;
     if (!sql_arg_text(c, 0, &s) || !sql_arg_text(c, 1, &t))
         return;
+    sql_charge(c, s.len / 2);
     const char *found = memmem(s.s, s.len, t.s, t.len);
     c->result = val_i64(found ? (int64_t)utf8_count(s.s, (size_t)(found - s.s)) : -1);
 }
@@ -56,6 +57,7 @@ void fn_substring(struct sql_call *c)
     int64_t from, to = INT64_MAX;
     if (!sql_arg_text(c, 0, &s) || !sql_arg_i64(c, 1, &from) || (c->count == 3 && !sql_arg_i64(c, 2, &to)))
         return;
+    sql_charge(c, s.len / 2);
     size_t begin = offset_of(&s, from), end = offset_of(&s, to);
     c->result = sql_part(&s, begin, end > begin ? end - begin : 0);
 }
@@ -103,6 +105,7 @@ void fn_replace(struct sql_call *c)
     size_t grown, size;
     if (!sql_arg_text(c, 0, &s) || !sql_arg_text(c, 1, &t) || !sql_arg_text(c, 2, &u))
         return;
+    sql_charge(c, s.len);
     size_t count = t.len > 0 ? count_occurrences(&s, &t) : 0;
     if (count == 0) {
         c->result = sql_part(&s, 0, s.len);
@@ -153,6 +156,7 @@ static void map_case(struct sql_call *c, char first, char last, map_fn *map)
         c->result.exp = s.plain;
         return;
     }
+    sql_charge(c, s.len * 2);
     size_t room = s.len * LONGEST_MAPPING, len = room;
     uint8_t *wide = arena_array(c->arena, s.len, LONGEST_MAPPING);
     uint8_t *mapped = wide ? map((const uint8_t *)s.s, s.len, NULL, NULL, wide, &len) : NULL;

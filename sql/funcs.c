@@ -20,6 +20,7 @@
 
 #include "engine/base/base64.h"
 #include "engine/base/utf8.h"
+#include "sql/machine_int.h"
 
 #define STRICT SQL_STRICT
 #define NULLS  SQL_NULL_UNDEF
@@ -31,6 +32,14 @@
 
 /* --- what bodies share --- */
 
+#define BYTES_A_STEP 4 /* of a text that a function goes through; to make it from another type takes one for each */
+
+void sql_charge(struct sql_call *c, uint64_t steps)
+{
+    if (c->machine)
+        sql_vm_charge(&c->machine->vm, steps);
+}
+
 bool sql_arg_text(struct sql_call *c, uint32_t i, struct sql_text *text)
 {
     struct val v = val_to_string(c->args[i], c->version, c->arena);
@@ -38,6 +47,7 @@ bool sql_arg_text(struct sql_call *c, uint32_t i, struct sql_text *text)
         return false;
     text->s = val_text(v, c->arena, &text->len);
     text->plain = v.form == VAL_HERE && v.exp == 1;
+    sql_charge(c, c->args[i].kind == VAL_STRING ? text->len / BYTES_A_STEP : text->len);
     return text->s != NULL;
 }
 

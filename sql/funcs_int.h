@@ -72,6 +72,8 @@ struct sql_text {
     bool plain; /* needs no escapes in JSON; then no part of it does */
 };
 
+/* Count work beyond the call's own step, in steps of some ten nanoseconds: whatever grows with the arguments. */
+void sql_charge(struct sql_call *c, uint64_t steps);
 /* TXT of the spec: the String conversion. */
 bool sql_arg_text(struct sql_call *c, uint32_t i, struct sql_text *text) MUST_CHECK;
 /* NUM of the spec. */

@@ -47,7 +47,6 @@ struct sql_machine *sql_machine_new(const struct sql_limits *limits)
     buf_init(&m->question, SQL_QUESTION_MAX);
     m->vm.arena = &m->run_arena;
     m->vm.machine = m;
-    m->vm.steps = m->limits.steps;
     return m;
 }
 
@@ -210,6 +209,7 @@ static void prepare(struct sql_machine *m, const struct sql_program *program, co
     m->draw_code = code;
     m->draws = m->questions = 0;
     m->waits = false;
+    m->vm.steps = m->limits.steps * (1 + m->message->payload_len / SQL_USUAL_PAYLOAD);
     m->vm.stamp = m->epoch << 1 | (program->version == SQL_2015_10_08);
 }
 

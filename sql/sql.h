@@ -54,12 +54,13 @@ void sql_rule_explain(const struct sql_rule *rule, struct buf *out);
 
 struct sql_limits {
     size_t arena_bytes;  /* per message; default SQL_DEFAULT_ARENA when 0 */
-    uint64_t steps;      /* VM instructions per evaluation (work on large values counts as several); default
-                            SQL_DEFAULT_STEPS when 0 */
+    uint64_t steps;      /* VM instructions per evaluation (work on large values counts as several); a payload beyond
+                            SQL_USUAL_PAYLOAD gets more in proportion; default SQL_DEFAULT_STEPS when 0 */
     size_t output_bytes; /* of one output or rendered template; default SQL_DEFAULT_OUTPUT when 0 */
 };
 #define SQL_DEFAULT_ARENA  ((size_t)64 << 20)
-#define SQL_DEFAULT_STEPS  10000000u
+#define SQL_DEFAULT_STEPS  4000000u            /* some 40 ms */
+#define SQL_USUAL_PAYLOAD  ((size_t)128 << 10) /* the most that AWS IoT Core takes */
 #define SQL_DEFAULT_OUTPUT ((size_t)64 << 20)
 
 struct sql_machine *
