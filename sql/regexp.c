@@ -8,8 +8,6 @@
 #include "sql/regexp.h"
 
 #include <pcre2.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,8 +34,13 @@ struct sql_regexps {
     uint16_t count, newest, oldest;
     pcre2_compile_context *compile;
     pcre2_match_context *match;
-    pcre2_match_data *data;
+    pcre2_match_data *data; /* has room for the groups of every pattern */
     pcre2_jit_stack *stack;
+
+    /* the search that was begun */
+    const pcre2_code *code;
+    const char *subject;
+    size_t subject_len;
 };
 
 /* --- life --- */
@@ -118,7 +121,7 @@ static bool is_hex4(const char *s, const char *end)
     return true;
 }
 
-/* The escape at p; returns the byte after it. \Q…\E is kept whole. */
+/* The escape at p; returns the byte after it. \Q…\E and \p{…} are kept whole. */
 static const char *translate_escape(struct translation *t, const char *p, const char *end)
 {
     size_t len = 2;
@@ -132,9 +135,31 @@ static const char *translate_escape(struct translation *t, const char *p, const 
     } else if (p[1] == 'Q') {
         const char *stop = memmem(p, (size_t)(end - p), "\\E", 2);
         len = (size_t)((stop ? stop + 2 : end) - p);
+    } else if (end - p > 2 && p[2] == '{' && strchr("NPgkopx", p[1])) {
+        const char *stop = memchr(p, '}', (size_t)(end - p));
+        len = (size_t)((stop ? stop + 1 : end) - p);
     }
     keep(t, p, len);
     return p + len;
+}
+
+static const char *skip_digits(const char *p, const char *end)
+{
+    while (p < end && *p >= '0' && *p <= '9')
+        p++;
+    return p;
+}
+
+/* Is the brace at p that of {n}, {n,} or {n,m}? In Java any other is an error, in PCRE it is literal. */
+static bool is_quantifier(const char *p, const char *end)
+{
+    const char *digits = p + 1;
+    p = skip_digits(digits, end);
+    if (p == digits)
+        return false;
+    if (p < end && *p == ',')
+        p = skip_digits(p + 1, end);
+    return p < end && *p == '}';
 }
 
 /* A byte that is no escape. False if it begins what the two flavours read differently. */
@@ -144,7 +169,7 @@ static bool translate_byte(struct translation *t, const char *p, const char *end
     bool began = t->class_began;
     t->class_began = false;
     if (!t->in_class) {
-        if (*p == '(' && next == '*')
+        if ((*p == '(' && next == '*') || (*p == '{' && !is_quantifier(p, end)))
             return false;
         if (*p == '[')
             t->in_class = t->class_began = true;
@@ -176,6 +201,25 @@ static bool translate(const char *pattern, size_t len, char *out, size_t *out_le
     return true;
 }
 
+static uint32_t count_groups(const pcre2_code *code)
+{
+    uint32_t count = 0;
+    pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &count);
+    return count;
+}
+
+static bool make_room_for_groups(struct sql_regexps *c, const pcre2_code *code)
+{
+    if (pcre2_get_ovector_count(c->data) > count_groups(code))
+        return true;
+    pcre2_match_data *data = pcre2_match_data_create_from_pattern(code, NULL);
+    if (!data)
+        return false;
+    pcre2_match_data_free(c->data);
+    c->data = data;
+    return true;
+}
+
 static pcre2_code *compile(struct sql_regexps *c, const char *pattern, size_t len)
 {
     static const uint32_t options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C;
@@ -186,6 +230,10 @@ static pcre2_code *compile(struct sql_regexps *c, const char *pattern, size_t le
     if (len > SQL_REGEXP_MAX_BYTES || !translate(pattern, len, translated, &translated_len))
         return NULL;
     pcre2_code *code = pcre2_compile((PCRE2_SPTR)translated, translated_len, options, &error, &at, c->compile);
+    if (code && !make_room_for_groups(c, code)) {
+        pcre2_code_free(code);
+        return NULL;
+    }
     if (code)
         pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* without it the interpreter matches */
     return code;
@@ -264,16 +312,53 @@ static const struct entry *find_pattern(struct sql_regexps *c, const char *patte
     return add_pattern(c, pattern, len, hash);
 }
 
-enum sql_regexp_answer sql_regexps_search(struct sql_regexps *c, const char *pattern, size_t pattern_len, const char *s,
-                                          size_t len)
+/* --- searching --- */
+
+bool sql_regexps_begin(struct sql_regexps *c, const char *pattern, size_t pattern_len, const char *s, size_t len)
 {
     if (pattern_len > SQL_REGEXP_MAX_BYTES || !utf8_is_valid(s, len))
-        return SQL_REGEXP_NONE;
+        return false;
     const struct entry *entry = find_pattern(c, pattern, pattern_len);
-    if (!entry || !entry->code)
-        return SQL_REGEXP_NONE;
-    int rc = pcre2_match(entry->code, (PCRE2_SPTR)s, len, 0, PCRE2_NO_UTF_CHECK, c->data, c->match);
+    c->code = entry ? entry->code : NULL;
+    c->subject = s;
+    c->subject_len = len;
+    return c->code != NULL;
+}
+
+enum sql_regexp_answer sql_regexps_find(struct sql_regexps *c, size_t from)
+{
+    int rc = pcre2_match(c->code, (PCRE2_SPTR)c->subject, c->subject_len, from, PCRE2_NO_UTF_CHECK, c->data, c->match);
     if (rc == PCRE2_ERROR_NOMATCH)
         return SQL_REGEXP_NO;
     return rc >= 0 ? SQL_REGEXP_YES : SQL_REGEXP_NONE;
+}
+
+struct sql_regexp_part sql_regexps_group(const struct sql_regexps *c, uint32_t group)
+{
+    const PCRE2_SIZE *pair = pcre2_get_ovector_pointer(c->data) + 2 * (size_t)group;
+    if (pair[0] == PCRE2_UNSET)
+        return (struct sql_regexp_part) { 0 };
+    return (struct sql_regexp_part) { pair[0], pair[1] };
+}
+
+uint32_t sql_regexps_group_count(const struct sql_regexps *c)
+{
+    return count_groups(c->code);
+}
+
+uint32_t sql_regexps_group_named(const struct sql_regexps *c, const char *name, size_t len)
+{
+    char copy[33]; /* PCRE2's names have at most 32 bytes */
+    if (len >= sizeof(copy))
+        return 0;
+    memcpy(copy, name, len);
+    copy[len] = '\0';
+    int number = pcre2_substring_number_from_name(c->code, (PCRE2_SPTR)copy);
+    return number > 0 ? (uint32_t)number : 0;
+}
+
+enum sql_regexp_answer sql_regexps_search(struct sql_regexps *c, const char *pattern, size_t pattern_len, const char *s,
+                                          size_t len)
+{
+    return sql_regexps_begin(c, pattern, pattern_len, s, len) ? sql_regexps_find(c, 0) : SQL_REGEXP_NONE;
 }
