@@ -3,7 +3,13 @@
  *
  * A pattern is looked up by its text: constant patterns are found every time, since the least recently used pattern
  * is the one that makes room. Invalid patterns are remembered as such. One cache belongs to one machine, so nothing
- * is locked and the match data and the JIT's stack exist once. */
+ * is locked and the match data and the JIT's stack exist once.
+ *
+ * PCRE2's match limit is a poor bound of time: it starts anew at every place of the text, and running along a text or
+ * comparing with a group counts as one whatever its length. So `(a+)\1[bc]` on 10,000 times "a" took 15 seconds. A short
+ * text is searched with that limit divided by its length. If this was not enough, and on a long text, the pattern is
+ * compiled a second time with a callout before each of its items, which counts steps and bytes: two to five times
+ * slower, but the work of one call of a function is bounded. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "sql/regexp.h"
 
@@ -24,6 +30,7 @@ struct entry {
     size_t len;
     uint64_t hash;
     pcre2_code *code;      /* NULL: invalid */
+    pcre2_code *counted;   /* with callouts; made at the first need */
     uint16_t chain;        /* next in its bucket */
     uint16_t newer, older; /* in the order of use */
 };
@@ -33,31 +40,53 @@ struct sql_regexps {
     uint16_t buckets[BUCKETS];
     uint16_t count, newest, oldest;
     pcre2_compile_context *compile;
-    pcre2_match_context *match;
+    pcre2_match_context *match, *match_counted;
     pcre2_match_data *data; /* has room for the groups of every pattern */
     pcre2_jit_stack *stack;
 
     /* the search that was begun */
-    const pcre2_code *code;
+    struct entry *entry;
     const char *subject;
     size_t subject_len;
+    uint64_t work;
+    size_t at; /* where the last callout was */
 };
 
 /* --- life --- */
 
+/* PCRE2 calls this before each item of a counted pattern. */
+static int count_work(pcre2_callout_block *block, void *cache)
+{
+    struct sql_regexps *c = cache;
+    size_t at = block->current_position, moved = at > c->at ? at - c->at : c->at - at;
+    c->at = at;
+    c->work += 1 + moved / SQL_REGEXP_WORK_BYTES;
+    return c->work > SQL_REGEXP_WORK_LIMIT ? PCRE2_ERROR_CALLOUT : 0;
+}
+
+static pcre2_match_context *make_match_context(pcre2_jit_stack *stack)
+{
+    pcre2_match_context *match = pcre2_match_context_create(NULL);
+    if (!match)
+        return NULL;
+    pcre2_set_match_limit(match, SQL_REGEXP_WORK_LIMIT);
+    pcre2_set_depth_limit(match, SQL_REGEXP_DEPTH_LIMIT);
+    pcre2_set_heap_limit(match, SQL_REGEXP_HEAP_KIB);
+    pcre2_jit_stack_assign(match, NULL, stack);
+    return match;
+}
+
 static bool make_contexts(struct sql_regexps *c)
 {
-    c->compile = pcre2_compile_context_create(NULL);
-    c->match = pcre2_match_context_create(NULL);
-    c->data = pcre2_match_data_create(1, NULL);
     c->stack = pcre2_jit_stack_create(JIT_FIRST, SQL_REGEXP_STACK_BYTES, NULL);
-    if (!c->compile || !c->match || !c->data || !c->stack)
+    c->compile = pcre2_compile_context_create(NULL);
+    c->data = pcre2_match_data_create(1, NULL);
+    c->match = c->stack ? make_match_context(c->stack) : NULL;
+    c->match_counted = c->stack ? make_match_context(c->stack) : NULL;
+    if (!c->compile || !c->match || !c->match_counted || !c->data)
         return false;
     pcre2_set_newline(c->compile, PCRE2_NEWLINE_ANY);
-    pcre2_set_match_limit(c->match, SQL_REGEXP_MATCH_LIMIT);
-    pcre2_set_depth_limit(c->match, SQL_REGEXP_DEPTH_LIMIT);
-    pcre2_set_heap_limit(c->match, SQL_REGEXP_HEAP_KIB);
-    pcre2_jit_stack_assign(c->match, NULL, c->stack);
+    pcre2_set_callout(c->match_counted, count_work, c);
     return true;
 }
 
@@ -79,6 +108,7 @@ static void entry_clear(struct entry *entry)
 {
     free(entry->pattern);
     pcre2_code_free(entry->code);
+    pcre2_code_free(entry->counted);
     *entry = (struct entry) { 0 };
 }
 
@@ -91,6 +121,7 @@ void sql_regexps_free(struct sql_regexps *c)
     pcre2_jit_stack_free(c->stack);
     pcre2_match_data_free(c->data);
     pcre2_match_context_free(c->match);
+    pcre2_match_context_free(c->match_counted);
     pcre2_compile_context_free(c->compile);
     free(c);
 }
@@ -220,7 +251,7 @@ static bool make_room_for_groups(struct sql_regexps *c, const pcre2_code *code)
     return true;
 }
 
-static pcre2_code *compile(struct sql_regexps *c, const char *pattern, size_t len)
+static pcre2_code *compile(struct sql_regexps *c, const char *pattern, size_t len, uint32_t more_options)
 {
     static const uint32_t options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C;
     char translated[2 * SQL_REGEXP_MAX_BYTES];
@@ -229,7 +260,8 @@ static pcre2_code *compile(struct sql_regexps *c, const char *pattern, size_t le
     PCRE2_SIZE at;
     if (len > SQL_REGEXP_MAX_BYTES || !translate(pattern, len, translated, &translated_len))
         return NULL;
-    pcre2_code *code = pcre2_compile((PCRE2_SPTR)translated, translated_len, options, &error, &at, c->compile);
+    pcre2_code *code =
+        pcre2_compile((PCRE2_SPTR)translated, translated_len, options | more_options, &error, &at, c->compile);
     if (code && !make_room_for_groups(c, code)) {
         pcre2_code_free(code);
         return NULL;
@@ -289,14 +321,14 @@ static struct entry *add_pattern(struct sql_regexps *c, const char *pattern, siz
     copy[len] = '\0';
     uint16_t i = take_entry(c), *bucket = &c->buckets[hash & (BUCKETS - 1)];
     c->entries[i] = (struct entry) {
-        .pattern = copy, .len = len, .hash = hash, .code = compile(c, pattern, len), .chain = *bucket
+        .pattern = copy, .len = len, .hash = hash, .code = compile(c, pattern, len, 0), .chain = *bucket
     };
     *bucket = i;
     use_first(c, i);
     return &c->entries[i];
 }
 
-static const struct entry *find_pattern(struct sql_regexps *c, const char *pattern, size_t len)
+static struct entry *find_pattern(struct sql_regexps *c, const char *pattern, size_t len)
 {
     uint64_t hash = hash_of(pattern, len);
     for (uint16_t i = c->buckets[hash & (BUCKETS - 1)]; i != NONE; i = c->entries[i].chain) {
@@ -318,16 +350,38 @@ bool sql_regexps_begin(struct sql_regexps *c, const char *pattern, size_t patter
 {
     if (pattern_len > SQL_REGEXP_MAX_BYTES || !utf8_is_valid(s, len))
         return false;
-    const struct entry *entry = find_pattern(c, pattern, pattern_len);
-    c->code = entry ? entry->code : NULL;
+    c->entry = find_pattern(c, pattern, pattern_len);
     c->subject = s;
     c->subject_len = len;
-    return c->code != NULL;
+    c->work = 0;
+    c->at = 0;
+    if (!c->entry || !c->entry->code)
+        return false;
+    if (len <= SQL_REGEXP_SHORT_BYTES)
+        pcre2_set_match_limit(c->match, SQL_REGEXP_MATCH_LIMIT / ((uint32_t)len + 1));
+    return true;
+}
+
+static int match(struct sql_regexps *c, const pcre2_code *code, size_t from, pcre2_match_context *context)
+{
+    return pcre2_match(code, (PCRE2_SPTR)c->subject, c->subject_len, from, PCRE2_NO_UTF_CHECK, c->data, context);
+}
+
+static int match_counted(struct sql_regexps *c, size_t from)
+{
+    struct entry *entry = c->entry;
+    if (!entry->counted)
+        entry->counted = compile(c, entry->pattern, entry->len, PCRE2_AUTO_CALLOUT);
+    return entry->counted ? match(c, entry->counted, from, c->match_counted) : PCRE2_ERROR_NOMEMORY;
 }
 
 enum sql_regexp_answer sql_regexps_find(struct sql_regexps *c, size_t from)
 {
-    int rc = pcre2_match(c->code, (PCRE2_SPTR)c->subject, c->subject_len, from, PCRE2_NO_UTF_CHECK, c->data, c->match);
+    int rc = PCRE2_ERROR_MATCHLIMIT;
+    if (c->subject_len <= SQL_REGEXP_SHORT_BYTES)
+        rc = match(c, c->entry->code, from, c->match);
+    if (rc == PCRE2_ERROR_MATCHLIMIT)
+        rc = match_counted(c, from);
     if (rc == PCRE2_ERROR_NOMATCH)
         return SQL_REGEXP_NO;
     return rc >= 0 ? SQL_REGEXP_YES : SQL_REGEXP_NONE;
@@ -343,7 +397,7 @@ struct sql_regexp_part sql_regexps_group(const struct sql_regexps *c, uint32_t g
 
 uint32_t sql_regexps_group_count(const struct sql_regexps *c)
 {
-    return count_groups(c->code);
+    return count_groups(c->entry->code);
 }
 
 uint32_t sql_regexps_group_named(const struct sql_regexps *c, const char *name, size_t len)
@@ -353,7 +407,7 @@ uint32_t sql_regexps_group_named(const struct sql_regexps *c, const char *name, 
         return 0;
     memcpy(copy, name, len);
     copy[len] = '\0';
-    int number = pcre2_substring_number_from_name(c->code, (PCRE2_SPTR)copy);
+    int number = pcre2_substring_number_from_name(c->entry->code, (PCRE2_SPTR)copy);
     return number > 0 ? (uint32_t)number : 0;
 }
 

@@ -4,7 +4,7 @@
  * The flavour is what Java and PCRE have in common (spec 3.2): \uXXXX is understood as in Java; what means something
  * else in the two, or only exists in PCRE as a directive, is refused: verbs `(*…)`, a brace that counts nothing, and
  * `&&` or `[` inside a class.
- * Time is bounded by the limits below; a search that meets one has no answer. */
+ * Time is bounded by the limits below, whatever the text: a search that meets one has no answer. */
 #ifndef SLUICE_SQL_REGEXP_H
 #define SLUICE_SQL_REGEXP_H
 
@@ -16,7 +16,10 @@
 
 #define SQL_REGEXP_CACHE       512     /* patterns that a machine keeps compiled */
 #define SQL_REGEXP_MAX_BYTES   8192    /* of a pattern */
-#define SQL_REGEXP_MATCH_LIMIT 1000000 /* calls of PCRE2's internal match() */
+#define SQL_REGEXP_SHORT_BYTES 8192    /* texts up to this are first searched without counting the work */
+#define SQL_REGEXP_MATCH_LIMIT 1000000 /* calls of PCRE2's internal match() in such a search, from all places */
+#define SQL_REGEXP_WORK_LIMIT  2000000 /* steps through a pattern while work is counted, in one call of a function */
+#define SQL_REGEXP_WORK_BYTES  16      /* of the text that a step passes over count as another one */
 #define SQL_REGEXP_DEPTH_LIMIT 100000  /* of backtracking */
 #define SQL_REGEXP_HEAP_KIB    16384   /* of memory for backtracking, without JIT */
 #define SQL_REGEXP_STACK_BYTES 1048576 /* of the same, with JIT */
