@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* String functions (spec 3.2). Positions and lengths count characters (Unicode code points). Results that are a part
- * of an argument refer to it. */
+ * of an argument refer to it. White space is in func_space.c. */
 #include "sql/funcs_int.h"
 
 #include <stdlib.h>
@@ -42,6 +42,13 @@ void fn_length(struct sql_call *c)
         c->result = val_i64((int64_t)utf8_count(s.s, s.len));
 }
 
+void fn_numbytes(struct sql_call *c)
+{
+    struct sql_text s;
+    if (sql_arg_text(c, 0, &s))
+        c->result = val_i64((int64_t)s.len);
+}
+
 /* --- parts --- */
 
 static size_t offset_of(const struct sql_text *text, int64_t character)
@@ -62,25 +69,20 @@ void fn_substring(struct sql_call *c)
     c->result = sql_part(&s, begin, end > begin ? end - begin : 0);
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-void fn_trim(struct sql_call *c)
-{
-    struct sql_text s;
-    if (!sql_arg_text(c, 0, &s))
-        return;
-    size_t begin = 0, end = s.len;
-    while (begin < end && is_space(s.s[begin]))
-        begin++;
-    while (end > begin && is_space(s.s[end - 1]))
-        end--;
-    c->result = sql_part(&s, begin, end - begin);
-}
-
 /* --- new texts --- */
+
+void fn_chr(struct sql_call *c)
+{
+    struct num n;
+    int64_t code;
+    if (!sql_arg_num(c, 0, &n) || !num_floor(&n, &n) || !num_to_i64(&n, &code) || code < 0 || code > 127)
+        return;
+    char *text = arena_alloc(c->arena, 1);
+    if (!text)
+        return;
+    *text = (char)code;
+    c->result = val_string(text, 1);
+}
 
 static size_t count_occurrences(const struct sql_text *s, const struct sql_text *t)
 {

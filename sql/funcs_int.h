@@ -10,22 +10,69 @@
 void fn_abs(struct sql_call *c);
 void fn_ceil(struct sql_call *c);
 void fn_floor(struct sql_call *c);
+void fn_mod(struct sql_call *c);
+void fn_nanvl(struct sql_call *c);
 void fn_round(struct sql_call *c);
+void fn_sign(struct sql_call *c);
+void fn_trunc(struct sql_call *c);
+
+/* func_bits.c */
+void fn_bitand(struct sql_call *c);
+void fn_bitnot(struct sql_call *c);
+void fn_bitor(struct sql_call *c);
+void fn_bitxor(struct sql_call *c);
+
+/* func_double.c */
+void fn_acos(struct sql_call *c);
+void fn_asin(struct sql_call *c);
+void fn_atan(struct sql_call *c);
+void fn_atan2(struct sql_call *c);
+void fn_cos(struct sql_call *c);
+void fn_cosh(struct sql_call *c);
+void fn_exp(struct sql_call *c);
+void fn_ln(struct sql_call *c);
+void fn_log(struct sql_call *c);
+void fn_power(struct sql_call *c);
+void fn_rand(struct sql_call *c);
+void fn_sin(struct sql_call *c);
+void fn_sinh(struct sql_call *c);
+void fn_sqrt(struct sql_call *c);
+void fn_tan(struct sql_call *c);
+void fn_tanh(struct sql_call *c);
+
+/* func_hash.c */
+void fn_md2(struct sql_call *c);
+void fn_md5(struct sql_call *c);
+void fn_sha1(struct sql_call *c);
+void fn_sha224(struct sql_call *c);
+void fn_sha256(struct sql_call *c);
+void fn_sha384(struct sql_call *c);
+void fn_sha512(struct sql_call *c);
+
+/* func_space.c */
+void fn_lpad(struct sql_call *c);
+void fn_ltrim(struct sql_call *c);
+void fn_rpad(struct sql_call *c);
+void fn_rtrim(struct sql_call *c);
+void fn_trim(struct sql_call *c);
 
 /* func_string.c */
+void fn_chr(struct sql_call *c);
 void fn_concat(struct sql_call *c);
 void fn_endswith(struct sql_call *c);
 void fn_indexof(struct sql_call *c);
 void fn_length(struct sql_call *c);
 void fn_lower(struct sql_call *c);
+void fn_numbytes(struct sql_call *c);
 void fn_replace(struct sql_call *c);
 void fn_startswith(struct sql_call *c);
 void fn_substring(struct sql_call *c);
-void fn_trim(struct sql_call *c);
 void fn_upper(struct sql_call *c);
 
 /* func_regexp.c */
 void fn_regexp_matches(struct sql_call *c);
+void fn_regexp_replace(struct sql_call *c);
+void fn_regexp_substr(struct sql_call *c);
 
 /* func_collection.c */
 void fn_decode(struct sql_call *c);
@@ -34,6 +81,7 @@ void fn_get(struct sql_call *c);
 void fn_get_or_default(struct sql_call *c);
 void fn_isnull(struct sql_call *c);
 void fn_isundefined(struct sql_call *c);
+void fn_transform(struct sql_call *c);
 
 /* func_context.c */
 void fn_accountid(struct sql_call *c);

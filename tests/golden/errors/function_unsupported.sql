@@ -1,1 +1,1 @@
-SELECT lpad(a, 3) AS b FROM 'a/b'
+SELECT parse_time('yyyy', 3) AS b FROM 'a/b'
