@@ -7,7 +7,8 @@
 #include "engine/base/utf8.h"
 #include "sql/machine_int.h"
 
-/* The machine's cache, made at the first need. Constant folding has no machine and takes one for the call. */
+/* The machine's cache, made at the first need. Constant folding has no machine and takes one for the call. Closing it
+ * charges what the searches took. */
 static struct sql_regexps *open_cache(struct sql_call *c)
 {
     if (!c->machine)
@@ -19,6 +20,7 @@ static struct sql_regexps *open_cache(struct sql_call *c)
 
 static void close_cache(struct sql_call *c, struct sql_regexps *cache)
 {
+    sql_charge(c, sql_regexps_took(cache));
     if (!c->machine)
         sql_regexps_free(cache);
 }

@@ -211,6 +211,8 @@ static void prepare(struct sql_machine *m, const struct sql_program *program, co
     m->waits = false;
     m->vm.steps = m->limits.steps * (1 + m->message->payload_len / SQL_USUAL_PAYLOAD);
     m->vm.stamp = m->epoch << 1 | (program->version == SQL_2015_10_08);
+    if (m->regexps)
+        sql_regexps_start(m->regexps);
 }
 
 /* Are the variables' JSON texts together within bounds? Numbers and the like are too short to matter. */

@@ -7,9 +7,9 @@
  *
  * PCRE2's match limit is a poor bound of time: it starts anew at every place of the text, and running along a text or
  * comparing with a group counts as one whatever its length. So `(a+)\1[bc]` on 10,000 times "a" took 15 seconds. A short
- * text is searched with that limit divided by its length. If this was not enough, and on a long text, the pattern is
- * compiled a second time with a callout before each of its items, which counts steps and bytes: two to five times
- * slower, but the work of one call of a function is bounded. */
+ * text is searched with a small limit at each place. If this was not enough, on a long text, and when the evaluation has
+ * made many such searches, the pattern is compiled a second time with a callout before each of its items, which counts
+ * steps and bytes: two to five times slower, but the work is known, and that of one call of a function is bounded. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "sql/regexp.h"
 
@@ -22,6 +22,12 @@
 #define NONE      UINT16_MAX
 #define BUCKETS   (2 * SQL_REGEXP_CACHE) /* a power of two */
 #define JIT_FIRST 32768
+/* What sql_regexps_took counts (measured): */
+#define COMPILE_STEPS      1000
+#define COMPILE_BYTE_STEPS 100 /* for each byte of the pattern */
+#define SEARCH_STEPS       20
+#define SEARCH_BYTES       16 /* of the text take another one */
+#define COUNTED_STEPS      2  /* for each step that is counted */
 _Static_assert((BUCKETS & (BUCKETS - 1)) == 0 && SQL_REGEXP_CACHE < NONE,
                "buckets are masked, entries have 16-bit numbers");
 
@@ -48,8 +54,12 @@ struct sql_regexps {
     struct entry *entry;
     const char *subject;
     size_t subject_len;
-    uint64_t work;
-    size_t at; /* where the last callout was */
+    uint32_t place_limit; /* of PCRE2's match() at one place, while work is not counted */
+    uint64_t work;        /* counted, since the begin */
+    size_t at;            /* where the last callout was */
+
+    int64_t uncounted; /* what the evaluation's searches without counting may still have taken */
+    uint64_t took;     /* steps that were not asked for yet */
 };
 
 /* --- life --- */
@@ -96,6 +106,7 @@ struct sql_regexps *sql_regexps_new(void)
     if (!c)
         return NULL;
     memset(c->buckets, 0xff, sizeof(c->buckets));
+    sql_regexps_start(c);
     c->newest = c->oldest = NONE;
     if (!make_contexts(c)) {
         sql_regexps_free(c);
@@ -268,6 +279,7 @@ static pcre2_code *compile(struct sql_regexps *c, const char *pattern, size_t le
     }
     if (code)
         pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* without it the interpreter matches */
+    c->took += COMPILE_STEPS + COMPILE_BYTE_STEPS * len;
     return code;
 }
 
@@ -346,6 +358,18 @@ static struct entry *find_pattern(struct sql_regexps *c, const char *pattern, si
 
 /* --- searching --- */
 
+void sql_regexps_start(struct sql_regexps *c)
+{
+    c->uncounted = SQL_REGEXP_UNCOUNTED;
+}
+
+uint64_t sql_regexps_took(struct sql_regexps *c)
+{
+    uint64_t took = c->took;
+    c->took = 0;
+    return took;
+}
+
 bool sql_regexps_begin(struct sql_regexps *c, const char *pattern, size_t pattern_len, const char *s, size_t len)
 {
     if (pattern_len > SQL_REGEXP_MAX_BYTES || !utf8_is_valid(s, len))
@@ -357,8 +381,7 @@ bool sql_regexps_begin(struct sql_regexps *c, const char *pattern, size_t patter
     c->at = 0;
     if (!c->entry || !c->entry->code)
         return false;
-    if (len <= SQL_REGEXP_SHORT_BYTES)
-        pcre2_set_match_limit(c->match, SQL_REGEXP_MATCH_LIMIT / ((uint32_t)len + 1));
+    c->place_limit = SQL_REGEXP_PLACE_CALLS + SQL_REGEXP_SHARED_CALLS / ((uint32_t)len + 1);
     return true;
 }
 
@@ -367,19 +390,34 @@ static int match(struct sql_regexps *c, const pcre2_code *code, size_t from, pcr
     return pcre2_match(code, (PCRE2_SPTR)c->subject, c->subject_len, from, PCRE2_NO_UTF_CHECK, c->data, context);
 }
 
+/* With a small limit, and what it can have taken at most: from each place that was tried, along the whole text. */
+static int match_uncounted(struct sql_regexps *c, size_t from)
+{
+    pcre2_set_match_limit(c->match, c->place_limit);
+    int rc = match(c, c->entry->code, from, c->match);
+    size_t last = rc >= 0 ? sql_regexps_group(c, 0).begin : c->subject_len;
+    uint64_t places = last >= from ? last - from + 1 : 1, calls = places * c->place_limit;
+    c->uncounted -= (int64_t)(calls * (1 + c->subject_len / SQL_REGEXP_WORK_BYTES));
+    c->took += SEARCH_STEPS + places / SEARCH_BYTES;
+    return rc;
+}
+
 static int match_counted(struct sql_regexps *c, size_t from)
 {
     struct entry *entry = c->entry;
+    uint64_t before = c->work;
     if (!entry->counted)
         entry->counted = compile(c, entry->pattern, entry->len, PCRE2_AUTO_CALLOUT);
-    return entry->counted ? match(c, entry->counted, from, c->match_counted) : PCRE2_ERROR_NOMEMORY;
+    int rc = entry->counted ? match(c, entry->counted, from, c->match_counted) : PCRE2_ERROR_NOMEMORY;
+    c->took += SEARCH_STEPS + COUNTED_STEPS * (c->work - before);
+    return rc;
 }
 
 enum sql_regexp_answer sql_regexps_find(struct sql_regexps *c, size_t from)
 {
     int rc = PCRE2_ERROR_MATCHLIMIT;
-    if (c->subject_len <= SQL_REGEXP_SHORT_BYTES)
-        rc = match(c, c->entry->code, from, c->match);
+    if (c->subject_len <= SQL_REGEXP_SHORT_BYTES && c->uncounted > 0)
+        rc = match_uncounted(c, from);
     if (rc == PCRE2_ERROR_MATCHLIMIT)
         rc = match_counted(c, from);
     if (rc == PCRE2_ERROR_NOMATCH)

@@ -17,8 +17,10 @@
 #define SQL_REGEXP_CACHE       512     /* patterns that a machine keeps compiled */
 #define SQL_REGEXP_MAX_BYTES   8192    /* of a pattern */
 #define SQL_REGEXP_SHORT_BYTES 8192    /* texts up to this are first searched without counting the work */
-#define SQL_REGEXP_MATCH_LIMIT 1000000 /* calls of PCRE2's internal match() in such a search, from all places */
-#define SQL_REGEXP_WORK_LIMIT  2000000 /* steps through a pattern while work is counted, in one call of a function */
+#define SQL_REGEXP_PLACE_CALLS 10      /* calls of PCRE2's internal match() in such a search, from each place … */
+#define SQL_REGEXP_SHARED_CALLS 1000   /* … and shared out among its places */
+#define SQL_REGEXP_UNCOUNTED   2000000 /* what such searches may have taken in an evaluation before no more are made */
+#define SQL_REGEXP_WORK_LIMIT  1000000 /* steps through a pattern while work is counted, in one call of a function */
 #define SQL_REGEXP_WORK_BYTES  16      /* of the text that a step passes over count as another one */
 #define SQL_REGEXP_DEPTH_LIMIT 100000  /* of backtracking */
 #define SQL_REGEXP_HEAP_KIB    16384   /* of memory for backtracking, without JIT */
@@ -28,6 +30,11 @@ struct sql_regexps;
 
 struct sql_regexps *sql_regexps_new(void); /* owned; NULL: memory */
 void sql_regexps_free(struct sql_regexps *c);
+
+/* An evaluation begins, with the whole of SQL_REGEXP_UNCOUNTED. */
+void sql_regexps_start(struct sql_regexps *c);
+/* What the searches took since the last call of this, in steps of some ten nanoseconds. */
+uint64_t sql_regexps_took(struct sql_regexps *c);
 
 enum sql_regexp_answer {
     SQL_REGEXP_NONE, /* no answer: the pattern is invalid, or a limit was met */
