@@ -102,7 +102,6 @@ static const char *const unsupported[] = {
     "mod",
     "nanvl",
     "numbytes",
-    "parse_time",
     "power",
     "rand",
     "regexp_replace",
@@ -121,7 +120,6 @@ static const char *const unsupported[] = {
     "sqrt",
     "tan",
     "tanh",
-    "time_to_epoch",
     "transform",
     "trunc",
 };
