@@ -281,6 +281,7 @@ static bool compile_letters(struct compiler *c)
         if (c->p == c->end || !is_letter(*c->p))
             return false;
         c->pad = (uint16_t)count;
+        c->open = NONE;
         letter = *c->p;
         count = take_run(c);
     }
