@@ -231,7 +231,7 @@ static ptrdiff_t read_place(struct reader *r, const struct time_part *part, ptrd
         place = NULL;
     size_t id_len = place ? strlen(place->name) : 0;
     const char *name = part->kind == TIME_ZONE_NAME ? time_zone_name_read(text, len, part->style, &used) : NULL;
-    if (name && used > id_len) {
+    if (name && used >= id_len) { /* "CET" is both */
         place = tz_zones_find(zones, name, strlen(name));
         id_len = used;
     }

@@ -121,9 +121,13 @@ static void load_entry(struct loading *l, int folder, const char *entry, size_t 
     if (name_len + len > TZ_NAME_MAX - 1)
         return;
     memcpy(l->name + name_len, entry, len + 1);
-    if (!tz_name_is_valid(l->name, name_len + len) || is_left_out(l->name) || fstatat(folder, entry, &st, 0) < 0)
+    if (!tz_name_is_valid(l->name, name_len + len) || is_left_out(l->name) ||
+        fstatat(folder, entry, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return;
-    if (S_ISDIR(st.st_mode) && depth < TZ_FOLDER_DEPTH) {
+    bool is_link = S_ISLNK(st.st_mode); /* to a file; folders are not followed, they might lead back */
+    if (is_link && fstatat(folder, entry, &st, 0) < 0)
+        return;
+    if (S_ISDIR(st.st_mode) && !is_link && depth < TZ_FOLDER_DEPTH) {
         memcpy(l->name + name_len + len, "/", 2);
         load_folder(l, openat(folder, entry, O_RDONLY | O_DIRECTORY | O_CLOEXEC), name_len + len + 1, depth + 1);
     } else if (S_ISREG(st.st_mode)) {

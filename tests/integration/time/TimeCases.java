@@ -176,8 +176,8 @@ public class TimeCases {
         }
         try {
             ZoneId zone = DateTimeFormatter.ofPattern(pattern, Locale.ENGLISH).parse(text).query(TemporalQueries.zone());
-            List<String> known = Stream.concat(Stream.of(NAMED_ZONES), Stream.of(ZONES)).toList();
-            return zone != null && (text.contains("MT") || !known.contains(zone.getId())) && !(zone instanceof ZoneOffset);
+            boolean isName = zone != null && !(zone instanceof ZoneOffset) && !text.contains(zone.getId());
+            return isName && (text.contains("MT") || !List.of(NAMED_ZONES).contains(zone.getId()));
         } catch (RuntimeException e) {
             return false;
         }
