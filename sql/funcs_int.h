@@ -74,6 +74,10 @@ void fn_regexp_matches(struct sql_call *c);
 void fn_regexp_replace(struct sql_call *c);
 void fn_regexp_substr(struct sql_call *c);
 
+/* func_time.c */
+void fn_parse_time(struct sql_call *c);
+void fn_time_to_epoch(struct sql_call *c);
+
 /* func_collection.c */
 void fn_decode(struct sql_call *c);
 void fn_encode(struct sql_call *c);

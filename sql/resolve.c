@@ -74,13 +74,6 @@ static const struct {
 };
 #define ELSEWHERE_COUNT (sizeof(elsewhere) / sizeof(elsewhere[0]))
 
-/* Functions of the language that funcs.c has no row for; a name goes when its row comes. */
-static const char *const unsupported[] = {
-    "parse_time",
-    "time_to_epoch",
-};
-#define UNSUPPORTED_COUNT (sizeof(unsupported) / sizeof(unsupported[0]))
-
 static void resolve(struct resolver *r, struct ast *node);
 
 /* A list of them; true if all are constant. */
@@ -322,15 +315,6 @@ static const char *hint_elsewhere(const struct ast_name *name)
     return NULL;
 }
 
-static bool is_unsupported(const struct ast_name *name)
-{
-    for (size_t i = 0; i < UNSUPPORTED_COUNT; i++) {
-        if (lex_is_word(name->text, name->len, unsupported[i]))
-            return true;
-    }
-    return false;
-}
-
 static const char *nearest_function(const struct ast_name *name)
 {
     const char *words[FUNCTION_MAX + 1];
@@ -344,11 +328,6 @@ static const char *nearest_function(const struct ast_name *name)
 static void complain_function(struct resolver *r, const struct ast_name *name)
 {
     struct errs *errs = r->in->errs;
-    if (is_unsupported(name)) {
-        errs_add(errs, SEV_ERROR, ERR_SQL_NAME, name->at,
-                 "the function %s() is not supported by this version of sluice", name->text);
-        return;
-    }
     struct err *e = errs_add(errs, SEV_ERROR, ERR_SQL_NAME, name->at, "unknown function \"%s\"", name->text);
     if (!may_suggest(r, name->len))
         return;

@@ -1,1 +1,0 @@
-SELECT parse_time('yyyy', 3) AS b FROM 'a/b'
