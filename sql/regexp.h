@@ -14,17 +14,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQL_REGEXP_CACHE       512     /* patterns that a machine keeps compiled */
-#define SQL_REGEXP_MAX_BYTES   8192    /* of a pattern */
-#define SQL_REGEXP_SHORT_BYTES 8192    /* texts up to this are first searched without counting the work */
-#define SQL_REGEXP_PLACE_CALLS 10      /* calls of PCRE2's internal match() in such a search, from each place … */
-#define SQL_REGEXP_SHARED_CALLS 1000   /* … and shared out among its places */
-#define SQL_REGEXP_UNCOUNTED   2000000 /* what such searches may have taken in an evaluation before no more are made */
-#define SQL_REGEXP_WORK_LIMIT  1000000 /* steps through a pattern while work is counted, in one call of a function */
-#define SQL_REGEXP_WORK_BYTES  16      /* of the text that a step passes over count as another one */
-#define SQL_REGEXP_DEPTH_LIMIT 100000  /* of backtracking */
-#define SQL_REGEXP_HEAP_KIB    16384   /* of memory for backtracking, without JIT */
-#define SQL_REGEXP_STACK_BYTES 1048576 /* of the same, with JIT */
+#define SQL_REGEXP_CACHE        512     /* patterns that a machine keeps compiled */
+#define SQL_REGEXP_MAX_BYTES    8192    /* of a pattern */
+#define SQL_REGEXP_SHORT_BYTES  8192    /* texts up to this are first searched without counting the work */
+#define SQL_REGEXP_PLACE_CALLS  10      /* calls of PCRE2's internal match() in such a search, from each place … */
+#define SQL_REGEXP_SHARED_CALLS 1000    /* … and shared out among its places */
+#define SQL_REGEXP_UNCOUNTED    2000000 /* what such searches may have taken in an evaluation before no more are made */
+#define SQL_REGEXP_WORK_LIMIT   1000000 /* steps through a pattern while work is counted, in one call of a function */
+#define SQL_REGEXP_WORK_BYTES   16      /* of the text that a step passes over count as another one */
+#define SQL_REGEXP_DEPTH_LIMIT  100000  /* of backtracking */
+#define SQL_REGEXP_HEAP_KIB     16384   /* of memory for backtracking, without JIT */
+#define SQL_REGEXP_STACK_BYTES  1048576 /* of the same, with JIT */
 
 struct sql_regexps;
 
