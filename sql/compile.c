@@ -12,6 +12,7 @@
 
 #include "engine/base/utf8.h"
 #include "sql/emit.h"
+#include "sql/funcs.h"
 #include "sql/parse.h"
 #include "sql/resolve.h"
 #include "sql/rule_int.h"
@@ -253,4 +254,23 @@ enum sql_version sql_rule_version(const struct sql_rule *rule)
 bool sql_rule_reads_payload(const struct sql_rule *rule)
 {
     return rule->reads_payload;
+}
+
+static bool code_calls(const struct sql_code *code, int row)
+{
+    for (uint32_t i = 0; i < code->count; i++) {
+        if (code->ins[i].op == OP_CALL && code->ins[i].c == row)
+            return true;
+    }
+    return false;
+}
+
+bool sql_rule_calls(const struct sql_rule *rule, const char *name)
+{
+    const struct sql_program *program = &rule->program;
+    int row = sql_func_find(name, strlen(name));
+    bool calls = code_calls(&program->main, row);
+    for (uint32_t i = 0; i < program->template_count && !calls; i++)
+        calls = code_calls(&program->templates[i], row);
+    return calls;
 }

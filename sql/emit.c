@@ -32,6 +32,8 @@ struct emitter {
     struct sql_ins *ins;
     struct span *spans;
     uint32_t count, cap;
+    struct sql_guard *guards;
+    uint32_t guard_count, guard_cap;
     uint16_t next, most; /* registers: first free one, most ever taken */
     uint16_t element;    /* register of the innermost nested query's element */
     bool folds;
@@ -68,6 +70,26 @@ static bool reserve(struct emitter *e)
     e->spans = spans;
     e->cap = cap;
     return true;
+}
+
+/* The instructions from `from` on, whose value is in `result`, are guarded. */
+static void put_guard(struct emitter *e, struct span at, uint16_t from, uint16_t result)
+{
+    if (e->failed)
+        return;
+    if (e->guard_count == e->guard_cap) {
+        uint32_t cap = e->guard_cap ? e->guard_cap * 2 : 8;
+        struct sql_guard *guards = arena_array(e->scratch, cap, sizeof(*guards));
+        if (!guards) {
+            fail(e, ERR_MEMORY, at, "no memory for the bytecode");
+            return;
+        }
+        if (e->guard_count)
+            memcpy(guards, e->guards, e->guard_count * sizeof(*guards));
+        e->guards = guards;
+        e->guard_cap = cap;
+    }
+    e->guards[e->guard_count++] = (struct sql_guard) { .from = from, .to = (uint16_t)e->count, .result = result };
 }
 
 /* Append an instruction; returns its index. */
@@ -342,13 +364,16 @@ static void gen_call(struct emitter *e, const struct ast *node, uint16_t to)
         gen_slot(e, node, to, node->call.slot);
         return;
     }
-    bool takes_bytes = sql_func_at(node->call.row)->flags & SQL_TAKES_BYTES;
+    unsigned flags = sql_func_at(node->call.row)->flags;
     uint16_t mark = e->next, first = take(e, node->call.count, node->at), place = first;
     for (const struct ast *arg = node->call.args; arg; arg = arg->next, place++) {
-        if (takes_bytes && arg->kind == AST_STAR && arg->ref == AST_REF_PAYLOAD)
+        uint16_t from = (uint16_t)e->count;
+        if ((flags & SQL_TAKES_BYTES) && arg->kind == AST_STAR && arg->ref == AST_REF_PAYLOAD)
             put_op(e, arg->at, OP_BYTES, place, 0, 0);
         else
             gen(e, arg, place);
+        if ((flags & SQL_ABSORBS) && place == first)
+            put_guard(e, arg->at, from, place);
     }
     put(e, node->at,
         (struct sql_ins) { .op = OP_CALL, .n = (uint8_t)node->call.count, .a = to, .b = first, .c = node->call.row });
@@ -624,10 +649,15 @@ static int finish(struct emitter *e, struct sql_rule *rule, struct sql_code *cod
         return -1;
     struct sql_ins *ins = arena_array(&program->arena, e->count, sizeof(*ins));
     struct span *spans = arena_array(&program->arena, e->count, sizeof(*spans));
-    if (!ins || !spans) {
+    struct sql_guard *guards = arena_array(&program->arena, e->guard_count + 1, sizeof(*guards));
+    if (!ins || !spans || !guards) {
         fail(e, ERR_MEMORY, (struct span) { .src = rule->src }, "no memory for the bytecode");
         return -1;
     }
+    if (e->guard_count)
+        memcpy(guards, e->guards, e->guard_count * sizeof(*guards));
+    code->guards = guards;
+    code->guard_count = e->guard_count;
     memcpy(ins, e->ins, e->count * sizeof(*ins));
     memcpy(spans, e->spans, e->count * sizeof(*spans));
     code->ins = ins;

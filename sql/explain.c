@@ -203,6 +203,9 @@ static void explain_code(struct explainer *x, const struct sql_code *code)
         put_line_text(x->out, at.src->text + at.off, at.len, SOURCE_BYTES);
         buf_putc(x->out, '\n');
     }
+    for (uint32_t i = 0; i < code->guard_count; i++)
+        buf_printf(x->out, "  a failed look-up in %u to %u: r%u = Undefined, -> %u\n", code->guards[i].from,
+                   code->guards[i].to - 1u, code->guards[i].result, code->guards[i].to);
 }
 
 /* ---- the whole ---- */

@@ -63,6 +63,45 @@ void fn_get_or_default(struct sql_call *c)
         c->result = c->args[1];
 }
 
+/* --- transform --- */
+
+#define TRANSFORM_MAX_BYTES ((size_t)128 << 10) /* of the result as JSON (spec 3.3) */
+
+/* The element's members, then those of the object. */
+static bool enrich(struct sql_call *c, struct val element, struct val *enriched)
+{
+    *enriched = val_object();
+    return element.kind == VAL_OBJECT && val_spread(enriched, element, c->version, c->arena) &&
+           val_spread(enriched, c->args[1], c->version, c->arena);
+}
+
+/* The text is only made to be measured, element by element, so that no result much larger than the bound is built. */
+static struct val enrich_array(struct sql_call *c)
+{
+    struct val element, enriched, all = val_array();
+    char *room = arena_alloc(c->arena, TRANSFORM_MAX_BYTES + 1);
+    if (!room)
+        return VAL_UNDEFINED_VALUE;
+    struct buf text = { .p = room, .cap = TRANSFORM_MAX_BYTES + 1, .max = TRANSFORM_MAX_BYTES };
+    buf_putc(&text, '[');
+    struct val_elements it = val_elements(c->args[2], c->version);
+    while (val_elements_next(&it, &element)) {
+        if (!enrich(c, element, &enriched) || !val_append(&all, enriched, c->arena))
+            return VAL_UNDEFINED_VALUE;
+        val_write_json(&text, enriched, c->version);
+        buf_putc(&text, ','); /* behind the last, the closing bracket */
+        if (text.failed)
+            return VAL_UNDEFINED_VALUE;
+    }
+    return all;
+}
+
+void fn_transform(struct sql_call *c)
+{
+    if (sql_arg_is(c, 0, "enrichArray") && c->args[1].kind == VAL_OBJECT && c->args[2].kind == VAL_ARRAY)
+        c->result = enrich_array(c);
+}
+
 /* --- base64 --- */
 
 void fn_encode(struct sql_call *c)
@@ -91,6 +130,7 @@ void fn_decode(struct sql_call *c)
         c->result = val_null();
         return;
     }
+    sql_charge(c, fixed.len);
     const struct json_doc *doc = json_parse(c->arena, bytes, fixed.len, NULL, &e);
     c->result = doc ? val_from_node(doc, 0, c->version) : sql_text_of_bytes(bytes, fixed.len, c->arena);
 }

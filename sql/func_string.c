@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* String functions (spec 3.2). Positions and lengths count characters (Unicode code points). Results that are a part
- * of an argument refer to it. */
+ * of an argument refer to it. White space is in func_space.c. */
 #include "sql/funcs_int.h"
 
 #include <stdlib.h>
@@ -30,6 +30,7 @@ void fn_indexof(struct sql_call *c)
     struct sql_text s, t;
     if (!sql_arg_text(c, 0, &s) || !sql_arg_text(c, 1, &t))
         return;
+    sql_charge(c, s.len / 2);
     const char *found = memmem(s.s, s.len, t.s, t.len);
     c->result = val_i64(found ? (int64_t)utf8_count(s.s, (size_t)(found - s.s)) : -1);
 }
@@ -39,6 +40,13 @@ void fn_length(struct sql_call *c)
     struct sql_text s;
     if (sql_arg_text(c, 0, &s))
         c->result = val_i64((int64_t)utf8_count(s.s, s.len));
+}
+
+void fn_numbytes(struct sql_call *c)
+{
+    struct sql_text s;
+    if (sql_arg_text(c, 0, &s))
+        c->result = val_i64((int64_t)s.len);
 }
 
 /* --- parts --- */
@@ -56,29 +64,25 @@ void fn_substring(struct sql_call *c)
     int64_t from, to = INT64_MAX;
     if (!sql_arg_text(c, 0, &s) || !sql_arg_i64(c, 1, &from) || (c->count == 3 && !sql_arg_i64(c, 2, &to)))
         return;
+    sql_charge(c, s.len / 2);
     size_t begin = offset_of(&s, from), end = offset_of(&s, to);
     c->result = sql_part(&s, begin, end > begin ? end - begin : 0);
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-void fn_trim(struct sql_call *c)
-{
-    struct sql_text s;
-    if (!sql_arg_text(c, 0, &s))
-        return;
-    size_t begin = 0, end = s.len;
-    while (begin < end && is_space(s.s[begin]))
-        begin++;
-    while (end > begin && is_space(s.s[end - 1]))
-        end--;
-    c->result = sql_part(&s, begin, end - begin);
-}
-
 /* --- new texts --- */
+
+void fn_chr(struct sql_call *c)
+{
+    struct num n;
+    int64_t code;
+    if (!sql_arg_num(c, 0, &n) || !num_floor(&n, &n) || !num_to_i64(&n, &code) || code < 0 || code > 127)
+        return;
+    char *text = arena_alloc(c->arena, 1);
+    if (!text)
+        return;
+    *text = (char)code;
+    c->result = val_string(text, 1);
+}
 
 static size_t count_occurrences(const struct sql_text *s, const struct sql_text *t)
 {
@@ -103,6 +107,7 @@ void fn_replace(struct sql_call *c)
     size_t grown, size;
     if (!sql_arg_text(c, 0, &s) || !sql_arg_text(c, 1, &t) || !sql_arg_text(c, 2, &u))
         return;
+    sql_charge(c, s.len);
     size_t count = t.len > 0 ? count_occurrences(&s, &t) : 0;
     if (count == 0) {
         c->result = sql_part(&s, 0, s.len);
@@ -153,6 +158,7 @@ static void map_case(struct sql_call *c, char first, char last, map_fn *map)
         c->result.exp = s.plain;
         return;
     }
+    sql_charge(c, s.len * 2);
     size_t room = s.len * LONGEST_MAPPING, len = room;
     uint8_t *wide = arena_array(c->arena, s.len, LONGEST_MAPPING);
     uint8_t *mapped = wide ? map((const uint8_t *)s.s, s.len, NULL, NULL, wide, &len) : NULL;

@@ -4,11 +4,12 @@
  * Flags say what the VM does before a body is called:
  *
  *   STRICT  an Undefined argument makes the result Undefined; the body never sees one. Functions without it say
- *           something about Undefined: isundefined, isnull, get_or_default, and concat, where one beside Arrays adds
+ *           something about Undefined: isundefined, isnull, nanvl, get_or_default, and concat, where one beside Arrays adds
  *           nothing.
  *   NULLS   an argument that is Null does the same (in functions that convert to text or number, which Null cannot
  *           be).
  *   PURE    depends on its arguments alone, so a call with constant arguments is made at compile time.
+ *   ASKS    asks the outside world; roles are constants that are not read.
  *   BYTES   may be given `*` of a payload that is not JSON. For other functions such an argument is Undefined.
  *
  * A count of arguments outside min to max gives Undefined, at run time. Conversions are the bodies' own: they read
@@ -19,15 +20,25 @@
 
 #include "engine/base/base64.h"
 #include "engine/base/utf8.h"
+#include "sql/machine_int.h"
 
 #define STRICT SQL_STRICT
 #define NULLS  SQL_NULL_UNDEF
 #define PURE   SQL_PURE
 #define BYTES  SQL_TAKES_BYTES
+#define ASKS   SQL_ASKS
 #define V2015  SQL_2015_10_08
 #define V2016  SQL_2016_03_23
 
 /* --- what bodies share --- */
+
+#define BYTES_A_STEP 4 /* of a text that a function goes through; to make it from another type takes one for each */
+
+void sql_charge(struct sql_call *c, uint64_t steps)
+{
+    if (c->machine)
+        sql_vm_charge(&c->machine->vm, steps);
+}
 
 bool sql_arg_text(struct sql_call *c, uint32_t i, struct sql_text *text)
 {
@@ -36,6 +47,7 @@ bool sql_arg_text(struct sql_call *c, uint32_t i, struct sql_text *text)
         return false;
     text->s = val_text(v, c->arena, &text->len);
     text->plain = v.form == VAL_HERE && v.exp == 1;
+    sql_charge(c, c->args[i].kind == VAL_STRING ? text->len / BYTES_A_STEP : text->len);
     return text->s != NULL;
 }
 
@@ -127,26 +139,60 @@ static const struct sql_func funcs[] = {
       "the number without its sign" },
     { "accountid", 0, 0, "", "s", STRICT, V2015, fn_accountid,
       "the account that owns the rule, 12 digits" },
+    { "acos", 1, 1, "n", "d", STRICT | NULLS | PURE, V2015, fn_acos,
+      "the arc cosine" },
+    { "asin", 1, 1, "n", "d", STRICT | NULLS | PURE, V2015, fn_asin,
+      "the arc sine" },
+    { "atan", 1, 1, "n", "d", STRICT | NULLS | PURE, V2015, fn_atan,
+      "the arc tangent" },
+    { "atan2", 2, 2, "nn", "d", STRICT | NULLS | PURE, V2015, fn_atan2,
+      "the angle of the point (second, first), from -pi to pi" },
+    { "aws_lambda", 2, 2, "sv", "v", STRICT | ASKS, V2015, fn_aws_lambda,
+      "what a Lambda function returns for the value" },
+    { "bitand", 2, 2, "nn", "i", STRICT | NULLS | PURE, V2015, fn_bitand,
+      "the bits that both numbers have" },
+    { "bitnot", 1, 1, "n", "i", STRICT | NULLS | PURE, V2015, fn_bitnot,
+      "the number with its bits inverted, up to the highest one" },
+    { "bitor", 2, 2, "nn", "i", STRICT | NULLS | PURE, V2015, fn_bitor,
+      "the bits that one of the numbers has or both have" },
+    { "bitxor", 2, 2, "nn", "i", STRICT | NULLS | PURE, V2015, fn_bitxor,
+      "the bits that only one of the numbers has" },
     { "ceil", 1, 1, "n", "i", STRICT | NULLS | PURE, V2015, fn_ceil,
       "nearest integer not below the number" },
+    { "chr", 1, 1, "n", "s", STRICT | NULLS | PURE, V2015, fn_chr,
+      "the ASCII character with that code" },
     { "clientid", 0, 0, "", "s", STRICT, V2015, fn_clientid,
       "MQTT client id of the publisher, or n/a" },
     { "concat", 0, SQL_ANY_COUNT, "v", "v", PURE, V2015, fn_concat,
       "Arrays joined with other values as elements, or texts joined" },
+    { "cos", 1, 1, "n", "d", STRICT | NULLS | PURE, V2015, fn_cos,
+      "the cosine" },
+    { "cosh", 1, 1, "n", "d", STRICT | NULLS | PURE, V2015, fn_cosh,
+      "the hyperbolic cosine" },
     { "decode", 2, 2, "ss", "v", STRICT | PURE, V2016, fn_decode,
       "what base64 text holds: a JSON value, else text; Null if it cannot be decoded" },
     { "encode", 2, 2, "vs", "s", STRICT | NULLS | PURE | BYTES, V2016, fn_encode,
       "base64 text of the payload's bytes, or of a value's text" },
     { "endswith", 2, 2, "ss", "b", STRICT | NULLS | PURE, V2015, fn_endswith,
       "does the first text end with the second" },
+    { "exp", 1, 1, "n", "d", STRICT | NULLS | PURE, V2015, fn_exp,
+      "e to the power of the number" },
     { "floor", 1, 1, "n", "i", STRICT | NULLS | PURE, V2015, fn_floor,
       "nearest integer not above the number" },
     { "get", 2, 2, "vv", "v", STRICT | PURE, V2015, fn_get,
       "element of an Array or character of a String from 0, or member of an Object" },
+    { "get_dynamodb", 4, 6, "ssvsvs", "o", STRICT | NULLS | ASKS | SQL_ROLE_LAST, V2016, fn_get_dynamodb,
+      "the item of a DynamoDB table with this key" },
     { "get_mqtt_property", 1, 1, "s", "s", STRICT, V2015, fn_get_mqtt_property,
       "MQTT 5 property: content_type, response_topic, correlation_data, format_indicator" },
-    { "get_or_default", 1, 2, "vv", "v", PURE, V2016, fn_get_or_default,
-      "the first value, or the second if that is Undefined or Null" },
+    { "get_or_default", 1, 2, "vv", "v", PURE | SQL_ABSORBS, V2016, fn_get_or_default,
+      "the first value, or the second if that is Undefined, Null or a failed look-up" },
+    { "get_registry_data", 3, 3, "sss", "o", STRICT | NULLS | ASKS | SQL_ROLE_LAST, V2016, fn_get_registry_data,
+      "what the registry knows of a thing: DescribeThing or ListThingGroupsForThing" },
+    { "get_secret", 3, 4, "ssss", "v", STRICT | NULLS | ASKS | SQL_ROLE_LAST, V2015, fn_get_secret,
+      "a secret of Secrets Manager, or a member of it" },
+    { "get_thing_shadow", 2, 3, "sss", "o", STRICT | NULLS | ASKS | SQL_ROLE_LAST, V2016, fn_get_thing_shadow,
+      "a thing's unnamed shadow, or a named one" },
     { "get_user_properties", 0, 1, "s", "a", STRICT, V2015, fn_get_user_properties,
       "values of an MQTT 5 user property in order, or all as one-member Objects" },
     { "indexof", 2, 2, "ss", "i", STRICT | NULLS | PURE, V2016, fn_indexof,
@@ -157,34 +203,99 @@ static const struct sql_func funcs[] = {
       "true only for Undefined" },
     { "length", 1, 1, "s", "i", STRICT | NULLS | PURE, V2016, fn_length,
       "number of characters (Unicode code points)" },
+    { "ln", 1, 1, "n", "d", STRICT | NULLS | PURE, V2015, fn_ln,
+      "the natural logarithm" },
+    { "log", 1, 1, "n", "d", STRICT | NULLS | PURE, V2015, fn_log,
+      "the logarithm to base 10" },
     { "lower", 1, 1, "s", "s", STRICT | NULLS | PURE, V2015, fn_lower,
       "the text in lower case" },
+    { "lpad", 2, 2, "si", "s", STRICT | NULLS | PURE, V2015, fn_lpad,
+      "the text behind so many spaces" },
+    { "ltrim", 1, 1, "s", "s", STRICT | NULLS | PURE, V2015, fn_ltrim,
+      "the text without white space at its begin" },
+    { "machinelearning_predict", 3, 3, "sso", "o", STRICT | NULLS | ASKS | SQL_ROLE_SECOND, V2015,
+      fn_machinelearning_predict,
+      "the prediction of a model for a record" },
+    { "md2", 1, 1, "s", "s", STRICT | NULLS | PURE, V2015, fn_md2,
+      "MD2 digest of the text's UTF-8 bytes, in lower-case hexadecimal" },
+    { "md5", 1, 1, "s", "s", STRICT | NULLS | PURE, V2015, fn_md5,
+      "MD5 digest of the text's UTF-8 bytes, in lower-case hexadecimal" },
+    { "mod", 2, 2, "nn", "n", STRICT | NULLS | PURE, V2015, fn_mod,
+      "what is left of the division, with the sign of the first number" },
+    { "nanvl", 2, 2, "vv", "v", PURE, V2015, fn_nanvl,
+      "the first value, or the second if that is Undefined or Null" },
     { "newuuid", 0, 0, "", "s", STRICT, V2015, fn_newuuid,
       "a random UUID" },
+    { "numbytes", 1, 1, "s", "i", STRICT | NULLS | PURE, V2016, fn_numbytes,
+      "number of bytes in UTF-8" },
+    { "parse_time", 2, 3, "sis", "s", STRICT | NULLS | PURE, V2016, fn_parse_time,
+      "milliseconds since 1970 as text, by a pattern of Joda-Time, in a zone" },
+    { "power", 2, 2, "nn", "d", STRICT | NULLS | PURE, V2015, fn_power,
+      "the first number to the power of the second" },
     { "principal", 0, 0, "", "s", STRICT, V2015, fn_principal,
       "certificate fingerprint or user name of the publisher" },
+    { "rand", 0, 0, "", "d", STRICT, V2015, fn_rand,
+      "a random number, at least 0 and less than 1" },
     { "regexp_matches", 2, 2, "ss", "b", STRICT | NULLS | PURE, V2015, fn_regexp_matches,
       "does the text contain a match of the regular expression" },
+    { "regexp_replace", 3, 3, "sss", "s", STRICT | NULLS | PURE, V2015, fn_regexp_replace,
+      "the text with every match of the regular expression replaced; $1 is its first group" },
+    { "regexp_substr", 2, 2, "ss", "s", STRICT | NULLS | PURE, V2015, fn_regexp_substr,
+      "the first match of the regular expression" },
+    { "remainder", 2, 2, "nn", "n", STRICT | NULLS | PURE, V2015, fn_mod,
+      "what is left of the division, with the sign of the first number" },
     { "replace", 3, 3, "sss", "s", STRICT | NULLS | PURE, V2015, fn_replace,
       "the first text with every occurrence of the second replaced by the third" },
     { "round", 1, 1, "n", "i", STRICT | NULLS | PURE, V2015, fn_round,
       "nearest integer, halves away from zero" },
+    { "rpad", 2, 2, "si", "s", STRICT | NULLS | PURE, V2015, fn_rpad,
+      "the text before so many spaces" },
+    { "rtrim", 1, 1, "s", "s", STRICT | NULLS | PURE, V2015, fn_rtrim,
+      "the text without white space at its end" },
+    { "sha1", 1, 1, "s", "s", STRICT | NULLS | PURE, V2015, fn_sha1,
+      "SHA-1 digest of the text's UTF-8 bytes, in lower-case hexadecimal" },
+    { "sha224", 1, 1, "s", "s", STRICT | NULLS | PURE, V2015, fn_sha224,
+      "SHA-224 digest of the text's UTF-8 bytes, in lower-case hexadecimal" },
+    { "sha256", 1, 1, "s", "s", STRICT | NULLS | PURE, V2015, fn_sha256,
+      "SHA-256 digest of the text's UTF-8 bytes, in lower-case hexadecimal" },
+    { "sha384", 1, 1, "s", "s", STRICT | NULLS | PURE, V2015, fn_sha384,
+      "SHA-384 digest of the text's UTF-8 bytes, in lower-case hexadecimal" },
+    { "sha512", 1, 1, "s", "s", STRICT | NULLS | PURE, V2015, fn_sha512,
+      "SHA-512 digest of the text's UTF-8 bytes, in lower-case hexadecimal" },
+    { "sign", 1, 1, "n", "i", STRICT | NULLS | PURE, V2015, fn_sign,
+      "-1, 0 or 1" },
+    { "sin", 1, 1, "n", "d", STRICT | NULLS | PURE, V2015, fn_sin,
+      "the sine" },
+    { "sinh", 1, 1, "n", "d", STRICT | NULLS | PURE, V2015, fn_sinh,
+      "the hyperbolic sine" },
     { "sourceip", 0, 0, "", "s", STRICT, V2016, fn_sourceip,
       "IP address of the publisher" },
     { "sql_version", 0, 0, "", "s", STRICT | PURE, V2015, fn_sql_version,
       "the rule's SQL version" },
+    { "sqrt", 1, 1, "n", "d", STRICT | NULLS | PURE, V2015, fn_sqrt,
+      "the square root" },
     { "startswith", 2, 2, "ss", "b", STRICT | NULLS | PURE, V2015, fn_startswith,
       "does the first text begin with the second" },
     { "substring", 2, 3, "sii", "s", STRICT | NULLS | PURE, V2015, fn_substring,
       "characters from one position up to another, from 0" },
+    { "tan", 1, 1, "n", "d", STRICT | NULLS | PURE, V2015, fn_tan,
+      "the tangent" },
+    { "tanh", 1, 1, "n", "d", STRICT | NULLS | PURE, V2015, fn_tanh,
+      "the hyperbolic tangent" },
+    { "time_to_epoch", 2, 2, "ss", "i", STRICT | NULLS | PURE, V2016, fn_time_to_epoch,
+      "the time in a text as milliseconds since 1970, by a pattern of the JDK" },
     { "timestamp", 0, 0, "", "i", STRICT, V2015, fn_timestamp,
       "milliseconds since 1970 when the message arrived" },
     { "topic", 0, 1, "i", "s", STRICT, V2015, fn_topic,
       "the topic, or its n-th level from 1" },
     { "traceid", 0, 0, "", "s", STRICT, V2015, fn_traceid,
       "UUID of the message" },
+    { "transform", 3, 3, "soa", "a", STRICT | NULLS | PURE, V2016, fn_transform,
+      "enrichArray: the members of an Object added to each Object of an Array" },
     { "trim", 1, 1, "s", "s", STRICT | NULLS | PURE, V2015, fn_trim,
       "the text without white space at both ends" },
+    { "trunc", 2, 2, "nn", "n", STRICT | NULLS | PURE, V2015, fn_trunc,
+      "the number cut to so many decimal places" },
     { "upper", 1, 1, "s", "s", STRICT | NULLS | PURE, V2015, fn_upper,
       "the text in upper case" },
 };

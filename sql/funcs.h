@@ -14,10 +14,14 @@
 struct sql_machine;
 
 enum sql_func_flag {
-    SQL_STRICT = 1,      /* any Undefined argument makes the result Undefined; the body never sees one */
-    SQL_PURE = 2,        /* depends on its arguments alone: folded when they are constant */
-    SQL_NULL_UNDEF = 4,  /* with STRICT: so does any Null argument */
-    SQL_TAKES_BYTES = 8, /* may be given `*` of a payload that is not JSON */
+    SQL_STRICT = 1,        /* any Undefined argument makes the result Undefined; the body never sees one */
+    SQL_PURE = 2,          /* depends on its arguments alone: folded when they are constant */
+    SQL_NULL_UNDEF = 4,    /* with STRICT: so does any Null argument */
+    SQL_TAKES_BYTES = 8,   /* may be given `*` of a payload that is not JSON */
+    SQL_ABSORBS = 16,      /* a failed look-up in the first argument makes it Undefined */
+    SQL_ASKS = 32,         /* asks the outside world (include/sluice/lookup.h) */
+    SQL_ROLE_LAST = 64,    /* the last argument is a role, a constant that nothing here reads; */
+    SQL_ROLE_SECOND = 128, /* the second one is */
 };
 
 /* What a body gets and gives. */

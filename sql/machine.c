@@ -44,9 +44,9 @@ struct sql_machine *sql_machine_new(const struct sql_limits *limits)
     arena_init(&m->payload_arena, m->limits.arena_bytes);
     arena_init(&m->run_arena, m->limits.arena_bytes);
     buf_init(&m->set_text, SET_MAX_BYTES);
+    buf_init(&m->question, SQL_QUESTION_MAX);
     m->vm.arena = &m->run_arena;
     m->vm.machine = m;
-    m->vm.steps = m->limits.steps;
     return m;
 }
 
@@ -58,6 +58,7 @@ void sql_machine_free(struct sql_machine *m)
     arena_clear(&m->payload_arena);
     arena_clear(&m->run_arena);
     buf_clear(&m->set_text);
+    buf_clear(&m->question);
     free(m->vm.slots);
     free(m->vm.regs);
     free(m);
@@ -87,7 +88,7 @@ int sql_machine_begin(struct sql_machine *m, struct sql_paths *paths, const stru
     m->message = message;
     m->epoch++;
     m->payload = SQL_PAYLOAD_UNREAD;
-    m->asked = m->needs_json = false;
+    m->asked = m->needs_json = m->waits = false;
     m->topic = m->client_id = m->result = VAL_UNDEFINED_VALUE;
     return 0;
 }
@@ -206,8 +207,12 @@ static void prepare(struct sql_machine *m, const struct sql_program *program, co
 {
     m->env = env;
     m->draw_code = code;
-    m->draws = 0;
+    m->draws = m->questions = 0;
+    m->waits = false;
+    m->vm.steps = m->limits.steps * (1 + m->message->payload_len / SQL_USUAL_PAYLOAD);
     m->vm.stamp = m->epoch << 1 | (program->version == SQL_2015_10_08);
+    if (m->regexps)
+        sql_regexps_start(m->regexps);
 }
 
 /* Are the variables' JSON texts together within bounds? Numbers and the like are too short to matter. */
@@ -235,12 +240,16 @@ enum sql_outcome sql_machine_run(struct sql_machine *m, const struct sql_rule *r
     m->result = VAL_UNDEFINED_VALUE;
     m->version = program->version;
     m->asked = m->needs_json = false;
+    memset(m->calls, 0, sizeof(m->calls));
     prepare(m, program, env, 0);
     enum sql_vm_end end = sql_vm_run(&m->vm, program, &program->main, &m->result, e);
     if (m->asked && program->needs_json)
         m->needs_json = true;
     if (end == SQL_VM_NO_MATCH)
         return SQL_FILTERED;
+    m->waits = end == SQL_VM_WAITS;
+    if (m->waits)
+        return SQL_WAITS;
     return end == SQL_VM_FAILED || check_variables(m, rule, e) < 0 ? SQL_FAILED : SQL_MATCHED;
 }
 
@@ -278,10 +287,16 @@ int sql_machine_render(struct sql_machine *m, const struct sql_rule *rule, int i
     prepare(m, program, env, (uint64_t)index + 1);
     enum sql_vm_end end = sql_vm_run(&m->vm, program, code, &value, e);
     out->max = max;
+    m->waits = end == SQL_VM_WAITS;
     if (end != SQL_VM_RETURNED)
         return -1;
     *is_null = code->single && (value.kind == VAL_UNDEFINED || value.kind == VAL_NULL);
     return 0;
+}
+
+bool sql_machine_waits(const struct sql_machine *m)
+{
+    return m->waits;
 }
 
 bool sql_machine_parse_failed(const struct sql_machine *m, struct err *e)

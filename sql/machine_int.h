@@ -17,6 +17,11 @@ enum sql_payload {
     SQL_PAYLOAD_NOT_JSON,
 };
 
+#define SQL_QUESTION_MAX ((size_t)1 << 20) /* bytes of a look-up's arguments as JSON */
+
+/* Functions that a statement may call so often only (spec 9). */
+enum sql_limited { SQL_LIMITED_DYNAMODB, SQL_LIMITED_REGISTRY, SQL_LIMITED_COUNT };
+
 struct sql_machine {
     struct sql_vm vm;
     struct arena payload_arena; /* the tape, until the next message */
@@ -24,6 +29,7 @@ struct sql_machine {
     struct sql_limits limits;
     struct sql_regexps *regexps; /* made at the first need */
     struct buf set_text;         /* to measure the SET variables */
+    struct buf question;         /* the arguments of a look-up */
 
     /* the message */
     const struct message *message;
@@ -42,6 +48,9 @@ struct sql_machine {
     enum sql_version version;
     uint64_t draw_code; /* which code draws (main or a template), and how often it did */
     uint64_t draws;
+    uint64_t questions;               /* asked by it */
+    uint8_t calls[SQL_LIMITED_COUNT]; /* of the statement and its templates */
+    bool waits;
     struct val result;
 };
 

@@ -37,11 +37,20 @@ _Static_assert(sizeof(struct sql_ins) == 8, "an instruction is 8 bytes");
 
 enum sql_cast { SQL_CAST_STRING, SQL_CAST_INT, SQL_CAST_DOUBLE, SQL_CAST_DECIMAL, SQL_CAST_BOOL };
 
+/* Instructions whose failed look-up ends only them: their value is Undefined and the code goes on behind them
+ * (get_or_default). */
+struct sql_guard {
+    uint16_t from, to; /* the first one, and the one behind the last */
+    uint16_t result;   /* register of their value */
+};
+
 /* A code: a run of instructions that ends with RETURN. Jump targets count from its first instruction. */
 struct sql_code {
     struct sql_ins *ins;
     struct span *spans; /* of each instruction */
     uint32_t count;
+    struct sql_guard *guards; /* inner ones before those around them */
+    uint32_t guard_count;
     bool single; /* a template that is one `${…}` and nothing else: Undefined and Null can be told from "" */
 };
 

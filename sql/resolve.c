@@ -32,6 +32,7 @@ struct path_names {
 };
 
 struct resolver {
+    bool in_default; /* inside the second argument of get_or_default */
     const struct resolve_context *in;
     const struct scope *scope;                  /* NULL outside nested queries */
     const struct ast_set *sets;                 /* all of the statement */
@@ -72,60 +73,6 @@ static const struct {
     { "uuid", "newuuid", "use newuuid()" },
 };
 #define ELSEWHERE_COUNT (sizeof(elsewhere) / sizeof(elsewhere[0]))
-
-/* Functions of the language that funcs.c has no row for; a name goes when its row comes. */
-static const char *const unsupported[] = {
-    "acos",
-    "asin",
-    "atan",
-    "atan2",
-    "aws_lambda",
-    "bitand",
-    "bitnot",
-    "bitor",
-    "bitxor",
-    "chr",
-    "cos",
-    "cosh",
-    "exp",
-    "get_dynamodb",
-    "get_registry_data",
-    "get_secret",
-    "get_thing_shadow",
-    "ln",
-    "log",
-    "lpad",
-    "ltrim",
-    "machinelearning_predict",
-    "md2",
-    "md5",
-    "mod",
-    "nanvl",
-    "numbytes",
-    "parse_time",
-    "power",
-    "rand",
-    "regexp_replace",
-    "regexp_substr",
-    "remainder",
-    "rpad",
-    "rtrim",
-    "sha1",
-    "sha224",
-    "sha256",
-    "sha384",
-    "sha512",
-    "sign",
-    "sin",
-    "sinh",
-    "sqrt",
-    "tan",
-    "tanh",
-    "time_to_epoch",
-    "transform",
-    "trunc",
-};
-#define UNSUPPORTED_COUNT (sizeof(unsupported) / sizeof(unsupported[0]))
 
 static void resolve(struct resolver *r, struct ast *node);
 
@@ -368,15 +315,6 @@ static const char *hint_elsewhere(const struct ast_name *name)
     return NULL;
 }
 
-static bool is_unsupported(const struct ast_name *name)
-{
-    for (size_t i = 0; i < UNSUPPORTED_COUNT; i++) {
-        if (lex_is_word(name->text, name->len, unsupported[i]))
-            return true;
-    }
-    return false;
-}
-
 static const char *nearest_function(const struct ast_name *name)
 {
     const char *words[FUNCTION_MAX + 1];
@@ -390,11 +328,6 @@ static const char *nearest_function(const struct ast_name *name)
 static void complain_function(struct resolver *r, const struct ast_name *name)
 {
     struct errs *errs = r->in->errs;
-    if (is_unsupported(name)) {
-        errs_add(errs, SEV_ERROR, ERR_SQL_NAME, name->at,
-                 "the function %s() is not supported by this version of sluice", name->text);
-        return;
-    }
     struct err *e = errs_add(errs, SEV_ERROR, ERR_SQL_NAME, name->at, "unknown function \"%s\"", name->text);
     if (!may_suggest(r, name->len))
         return;
@@ -423,16 +356,53 @@ static void resolve_get(struct resolver *r, struct ast *node)
     node->call.slot = intern(r, node, fits);
 }
 
+/* The role among the arguments, or NULL. */
+static const struct ast *role_of(const struct ast *node, unsigned flags)
+{
+    const struct ast *arg = node->call.args;
+    if (!arg || !(flags & (SQL_ROLE_SECOND | SQL_ROLE_LAST)))
+        return NULL;
+    if (flags & SQL_ROLE_SECOND)
+        return arg->next;
+    while (arg->next)
+        arg = arg->next;
+    return arg;
+}
+
+/* A call that asks the outside world. */
+static void check_asking(struct resolver *r, const struct ast *node, const struct sql_func *func)
+{
+    const struct ast *role = role_of(node, func->flags);
+    if (role && !role->constant && role->kind != AST_ERROR)
+        errs_add(r->in->errs, SEV_ERROR, ERR_SQL_VALUE, role->at, "the role of %s() must be a constant", func->name);
+    if (r->in_default)
+        errs_add(r->in->errs, SEV_ERROR, ERR_SQL_VALUE, node->at,
+                 "the default of get_or_default() may not fetch data from outside");
+}
+
+/* The arguments; the second one of get_or_default is told apart. */
+static bool resolve_arguments(struct resolver *r, struct ast *first, unsigned flags)
+{
+    bool constant = true, outer = r->in_default;
+    for (struct ast *arg = first; arg; arg = arg->next) {
+        r->in_default = outer || ((flags & SQL_ABSORBS) && arg != first);
+        resolve(r, arg);
+        constant &= arg->constant;
+    }
+    r->in_default = outer;
+    return constant;
+}
+
 static void resolve_call(struct resolver *r, struct ast *node)
 {
     const struct ast_name *name = &node->call.name;
-    bool constant = resolve_list(r, node->call.args);
     int row = sql_func_find(name->text, name->len);
-    if (row < 0) {
+    const struct sql_func *func = row < 0 ? NULL : sql_func_at((uint32_t)row);
+    bool constant = resolve_arguments(r, node->call.args, func ? func->flags : 0);
+    if (!func) {
         complain_function(r, name);
         return;
     }
-    const struct sql_func *func = sql_func_at((uint32_t)row);
     if (!has_version(r, func->since)) {
         char what[64];
         snprintf(what, sizeof(what), "the function %s() is", name->text);
@@ -442,6 +412,8 @@ static void resolve_call(struct resolver *r, struct ast *node)
         errs_add(r->in->errs, SEV_ERROR, ERR_SQL_LIMIT, node->at, "a call has at most %d arguments", SQL_MAX_ARGS);
     node->call.row = (uint16_t)row;
     node->constant = constant && (func->flags & SQL_PURE);
+    if (func->flags & SQL_ASKS)
+        check_asking(r, node, func);
     if (strcmp(func->name, "get") == 0)
         resolve_get(r, node);
 }

@@ -16,6 +16,7 @@
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
 #include "engine/base/src.h"
+#include "sluice/lookup.h"
 #include "sluice/message.h"
 #include "sql/paths.h"
 #include "sql/version.h"
@@ -53,12 +54,13 @@ void sql_rule_explain(const struct sql_rule *rule, struct buf *out);
 
 struct sql_limits {
     size_t arena_bytes;  /* per message; default SQL_DEFAULT_ARENA when 0 */
-    uint64_t steps;      /* VM instructions per evaluation (work on large values counts as several); default
-                            SQL_DEFAULT_STEPS when 0 */
+    uint64_t steps;      /* VM instructions per evaluation (work on large values counts as several); a payload beyond
+                            SQL_USUAL_PAYLOAD gets more in proportion; default SQL_DEFAULT_STEPS when 0 */
     size_t output_bytes; /* of one output or rendered template; default SQL_DEFAULT_OUTPUT when 0 */
 };
 #define SQL_DEFAULT_ARENA  ((size_t)64 << 20)
-#define SQL_DEFAULT_STEPS  10000000u
+#define SQL_DEFAULT_STEPS  4000000u            /* some 40 ms */
+#define SQL_USUAL_PAYLOAD  ((size_t)128 << 10) /* the most that AWS IoT Core takes */
 #define SQL_DEFAULT_OUTPUT ((size_t)64 << 20)
 
 struct sql_machine *
@@ -72,14 +74,27 @@ int sql_machine_begin(struct sql_machine *m, struct sql_paths *paths, const stru
 
 /* What functions answer that is not in the message. Borrowed during the call. */
 struct sql_env {
-    const char *rule_name;  /* for Basic Ingest: topic() drops $aws/rules/<rule>/ */
-    const char *account_id; /* accountid(); NULL: "000000000000" */
+    const char *rule_name;             /* for Basic Ingest: topic() drops $aws/rules/<rule>/ */
+    const char *account_id;            /* accountid(); NULL: "000000000000" */
+    const struct sql_lookups *lookups; /* NULL: functions that ask the outside world fail */
+};
+
+/* Who knows the answers to what functions ask. A question without an answer ends the evaluation; when the answer is
+ * there the rule is run again from the start (and its templates are rendered again). The second time it asks the same
+ * questions in the same order, since whatever is random is drawn from the message. */
+struct sql_lookups {
+    /* `site` tells the calls of one evaluation apart. *text: see struct lookup; to be kept until the machine's next run
+     * or begin. LOOKUP_PENDING: no answer yet. */
+    enum lookup_outcome (*find)(void *ctx, uint64_t site, const struct lookup_question *question, const char **text,
+                                size_t *len);
+    void *ctx;
 };
 
 enum sql_outcome {
     SQL_MATCHED,  /* the WHERE clause is satisfied (or absent): the output is ready */
     SQL_FILTERED, /* WHERE not satisfied: no action runs */
-    SQL_FAILED,   /* the evaluation was aborted (a limit): no action runs, e says why */
+    SQL_FAILED,   /* the evaluation was aborted (a limit, a failed look-up): no action runs, e says why */
+    SQL_WAITS,    /* a look-up has no answer yet: to be run again */
 };
 
 /* Evaluate the rule's statement. Does not compare the topic with FROM: the router did. */
@@ -91,9 +106,14 @@ enum sql_outcome sql_machine_run(struct sql_machine *m, const struct sql_rule *r
 int sql_machine_output(struct sql_machine *m, struct buf *out, bool *is_json, struct err *e) MUST_CHECK;
 
 /* Render a template after a run of the same rule on the same message. *is_null: the template is a single `${…}` whose value is
- * Undefined or Null (its text is empty). -1: aborted, e says why. */
+ * Undefined or Null (its text is empty). -1: aborted: sql_machine_waits, or e says why. */
 int sql_machine_render(struct sql_machine *m, const struct sql_rule *rule, int index, const struct sql_env *env,
                        struct buf *out, bool *is_null, struct err *e) MUST_CHECK;
+
+/* True if the last run or template was ended by a look-up that has no answer yet. */
+bool sql_machine_waits(const struct sql_machine *m);
+/* Does the statement or one of its templates call this function? name: lower case. */
+bool sql_rule_calls(const struct sql_rule *rule, const char *name);
 
 /* True if the last run, or a template since, needed the payload as JSON and it is not, or is nested too deeply or too large to
  * decode; e (may be NULL) gets offset and reason. An empty payload and a bare scalar are no failure. */

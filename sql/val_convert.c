@@ -89,11 +89,17 @@ static struct val number_to_string(struct val v, struct arena *a)
 
 #define FIRST_GUESS ((size_t)256)
 
+/* Room that the JSON text probably fits in: of a part of the payload, as much as it had there. */
+static size_t guess_size(struct val v)
+{
+    return v.form == VAL_TAPE ? (size_t)json_at(v.doc, v.n)->len + FIRST_GUESS : FIRST_GUESS;
+}
+
 /* JSON text in the arena: written into a buffer of fixed size, which is doubled until it is enough. */
 static struct val json_to_string(struct val v, enum sql_version version, struct arena *a)
 {
     char *text = NULL;
-    for (size_t had = 0, size = FIRST_GUESS; size < UINT32_MAX; had = size, size *= 2) {
+    for (size_t had = 0, size = guess_size(v); size < UINT32_MAX; had = size, size *= 2) {
         text = arena_grow(a, text, had, size);
         if (!text)
             break;

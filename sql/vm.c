@@ -115,7 +115,19 @@ static int report(const struct sql_vm *vm, enum sql_fault fault, struct span at,
         return err_set_at(e, ERR_LIMIT, at, "the template's text is longer than %zu bytes", vm->text_max);
     if (fault == SQL_FAULT_SCALAR)
         return err_set_at(e, ERR_SQL_VERSION, at, "SELECT VALUE gives an array or object only from version 2016-03-23");
+    if (fault == SQL_FAULT_LOOKUP || fault == SQL_FAULT_CALLS)
+        return err_set_at(e, vm->why.code, at, "%s", vm->why.text);
     return err_set_at(e, ERR_LIMIT, at, "the evaluation needs more than %zu bytes of memory", vm->arena->max);
+}
+
+/* The innermost guard around an instruction, or NULL. */
+static const struct sql_guard *guard_of(const struct sql_code *code, size_t at)
+{
+    for (uint32_t n = 0; n < code->guard_count; n++) {
+        if (at >= code->guards[n].from && at < code->guards[n].to)
+            return &code->guards[n];
+    }
+    return NULL;
 }
 
 /* --- the loop --- */
@@ -278,6 +290,15 @@ enum sql_vm_end sql_vm_run(struct sql_vm *vm, const struct sql_program *program,
         if (LIKELY(vm->fault == SQL_FAULT_NONE && !vm->arena->refused))
             continue;
     fault:
+        if (vm->fault == SQL_FAULT_WAITS)
+            return SQL_VM_WAITS;
+        const struct sql_guard *guard = vm->fault == SQL_FAULT_LOOKUP ? guard_of(code, (size_t)(i - base)) : NULL;
+        if (guard) {
+            vm->fault = SQL_FAULT_NONE;
+            r[guard->result] = VAL_UNDEFINED_VALUE;
+            next = base + guard->to;
+            continue;
+        }
         report(vm, vm->fault ? vm->fault : SQL_FAULT_MEMORY, code->spans[i - base], e);
         return SQL_VM_FAILED;
     }

@@ -27,7 +27,16 @@ struct sql_slot {
 };
 enum sql_small { SQL_SMALL_UNKNOWN, SQL_SMALL_YES, SQL_SMALL_NO };
 
-enum sql_fault { SQL_FAULT_NONE, SQL_FAULT_STEPS, SQL_FAULT_TEXT, SQL_FAULT_SCALAR, SQL_FAULT_MEMORY };
+enum sql_fault {
+    SQL_FAULT_NONE,
+    SQL_FAULT_STEPS,
+    SQL_FAULT_TEXT,
+    SQL_FAULT_SCALAR,
+    SQL_FAULT_MEMORY,
+    SQL_FAULT_LOOKUP, /* a look-up failed: vm->why */
+    SQL_FAULT_CALLS,  /* more calls of a function than a statement may make: vm->why */
+    SQL_FAULT_WAITS,  /* a look-up has no answer yet */
+};
 
 struct sql_vm {
     struct val *regs;         /* of every program up to SQL_MAX_REGISTERS, or as many as the program has */
@@ -41,12 +50,14 @@ struct sql_vm {
     uint64_t work;    /* steps that long operations count as, beyond their own */
     struct buf *text; /* where TEXT appends */
     size_t text_max;  /* bytes that it may append, for the error */
+    struct err why;   /* of SQL_FAULT_LOOKUP and SQL_FAULT_CALLS */
 };
 
 enum sql_vm_end {
     SQL_VM_RETURNED,
     SQL_VM_NO_MATCH, /* WHERE was not satisfied */
-    SQL_VM_FAILED,   /* a limit: e says which, at the instruction's span */
+    SQL_VM_FAILED,   /* a limit or a failed look-up: e says which, at the instruction's span */
+    SQL_VM_WAITS,    /* for the answer to a look-up */
 };
 
 /* Run a code of the program: registers are left as they are, so templates see the SET variables of the main code. */

@@ -9,19 +9,28 @@
 #include "sql/funcs.h"
 #include "sql/machine_int.h"
 
-/* What it takes to go through a value, in steps: one for 64 bytes of text, one for two values of a container. */
+/* What it takes to go through a value, in steps: one for 16 bytes of text, one for two values of a container. */
 static uint64_t weight(const struct val *v)
 {
     if (v->form == VAL_TAPE) {
         const struct json_node *node = json_at(v->doc, v->n);
-        return node->kind >= JSON_ARRAY ? (node->next - v->n) >> 1 : node->len >> 6;
+        return node->kind >= JSON_ARRAY ? (node->next - v->n) >> 1 : node->len >> 4;
     }
     if (v->kind == VAL_STRING || v->kind == VAL_BYTES)
-        return v->n >> 6;
+        return v->n >> 4;
     if (v->kind != VAL_ARRAY && v->kind != VAL_OBJECT)
         return 0;
     uint64_t base = v->kind == VAL_OBJECT && v->n > 0 && v->items[0].kind == VAL_OBJECT ? weight(&v->items[0]) : 0;
     return base + (v->n >> 1);
+}
+
+/* To write a text takes a step for each byte. */
+static struct val to_string(struct sql_vm *vm, const struct val *v)
+{
+    struct val s = val_to_string(*v, vm->version, vm->arena);
+    if (v->kind >= VAL_ARRAY)
+        sql_vm_charge(vm, s.n);
+    return s;
 }
 
 /* --- numbers --- */
@@ -73,7 +82,7 @@ static bool operands(struct sql_vm *vm, const struct val *x, const struct val *y
 
 static struct val concatenate(struct sql_vm *vm, const struct val *x, const struct val *y)
 {
-    struct val s = val_to_string(*x, vm->version, vm->arena), t = val_to_string(*y, vm->version, vm->arena);
+    struct val s = to_string(vm, x), t = to_string(vm, y);
     if (val_is_undefined(s) || val_is_undefined(t))
         return VAL_UNDEFINED_VALUE;
     sql_vm_charge(vm, weight(&s) + weight(&t));
@@ -237,7 +246,7 @@ struct val sql_op_cast(struct sql_vm *vm, const struct val *v, enum sql_cast typ
     sql_vm_charge(vm, weight(v));
     switch (type) {
     case SQL_CAST_STRING:
-        return val_to_string(*v, vm->version, vm->arena);
+        return to_string(vm, v);
     case SQL_CAST_INT:
         return cast_to_int(vm, v);
     case SQL_CAST_DOUBLE:
@@ -281,7 +290,7 @@ void sql_op_put(struct sql_vm *vm, struct val *object, const struct val *key, co
     if (is_absent(value))
         return;
     if (object->n > MANY_PAIRS || (object->n > 0 && object->items[0].kind == VAL_OBJECT))
-        sql_vm_charge(vm, weight(object) >> 2);
+        sql_vm_charge(vm, weight(object));
     if (key->kind == VAL_STRING)
         val_put(object, *key, *value, vm->version, vm->arena);
     else

@@ -221,7 +221,7 @@ static void write_container(struct buf *out, const struct json_doc *d, uint32_t 
     if (d->tape[i].len <= out->max - out->len)
         buf_reserve(out, d->tape[i].len); /* hardly ever longer than it was; what is, grows the buffer */
     enter_buffer(&w);
-    for (begin_value(&w, i); w.top > w.levels;)
+    for (begin_value(&w, i); w.top > w.levels && !out->failed;)
         write_next(&w);
     leave_buffer(&w);
     buf_put(out, NULL, 0); /* the NUL */

@@ -445,6 +445,25 @@ bool num_round(struct num *r, const struct num *x)
     return to_int(r, x, TAIL_HALF_OR_MORE, TAIL_HALF_OR_MORE);
 }
 
+void num_trunc(struct num *r, const struct num *x, int places)
+{
+    if (x->is_int) {
+        *r = *x;
+        return;
+    }
+    struct num_parts p = num_split(x);
+    if (p.exp < -places) {
+        int32_t cut = -places - p.exp;
+        p.coef = cut > NUM_DIGITS ? 0 : p.coef / num_pow10(cut);
+        p.exp = -places;
+    }
+    for (; p.exp < 0 && p.coef % 10 == 0; p.exp++)
+        p.coef /= 10;
+    bool fits = num_join(r, &p, false);
+    assert(fits); /* nearer to zero than x, and no finer than 34 places */
+    (void)fits;
+}
+
 bool num_to_i64(const struct num *x, int64_t *v)
 {
     struct num whole = *x;

@@ -69,6 +69,17 @@ bool num_floor(struct num *r, const struct num *x) MUST_CHECK;
 bool num_ceil(struct num *r, const struct num *x) MUST_CHECK;
 bool num_round(struct num *r, const struct num *x) MUST_CHECK; /* halves away from zero */
 
+/* Cut, not round, to a number of decimal places (at least 0), without zeros at the end of what is left. An Int stays. */
+void num_trunc(struct num *r, const struct num *x, int places);
+
+/* Bits of Ints, negative ones in two's complement of any width; false when the result has more than 34 digits. Of
+ * num_bit_not of a number that is not negative: the bits up to its highest one are inverted (13 gives 2, 0 gives 0);
+ * a negative number has no highest bit, all are (-14 gives 13). r may alias x or y. */
+bool num_bit_and(struct num *r, const struct num *x, const struct num *y) MUST_CHECK;
+bool num_bit_or(struct num *r, const struct num *x, const struct num *y) MUST_CHECK;
+bool num_bit_xor(struct num *r, const struct num *x, const struct num *y) MUST_CHECK;
+bool num_bit_not(struct num *r, const struct num *x) MUST_CHECK;
+
 /* To machine integers: false when not an exact integer in range. */
 bool num_to_i64(const struct num *x, int64_t *v) MUST_CHECK;
 /* Nearest double (by way of the decimal text; exact rounding). */

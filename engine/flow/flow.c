@@ -86,6 +86,7 @@ static size_t worker_count_of(const struct flow_options *options)
 static int make_workers(struct flow *f, struct err *e)
 {
     f->worker_env = (struct worker_env) { .clock = f->options.clock,
+                                          .lookups = f->options.lookups,
                                           .account_id = f->options.account_id,
                                           .limits = f->options.limits,
                                           .stats = f->stats,

@@ -37,6 +37,8 @@ struct flow_options {
     const char *dead_letters; /* path */
     const char *account_id;   /* NULL: accountid() gives zeros */
     struct sql_limits limits; /* zeros: defaults */
+    /* Who answers what functions ask; NULL: they fail. Borrowed; to be closed between flow_stop and flow_free. */
+    struct lookup_port *lookups;
     /* Every source has said that it has no more to give, and whether all of them could hand over all; may be NULL.
      * Called once, on the last one's thread. */
     void (*finished)(void *ctx, bool all);

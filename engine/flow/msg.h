@@ -36,6 +36,9 @@ struct msg {
     struct ruleset *ruleset; /* counted; the message finishes on it */
 
     unsigned open;               /* runs that are not final, and one while rules are still being evaluated */
+    unsigned waiting;            /* runs that wait for an answer */
+    struct msg *held_next;       /* held.h: among the messages that hold their key, */
+    struct queue_chain behind;   /* and what waits behind it */
     struct run *runs;            /* doubly linked */
     struct msg *previous, *next; /* among its worker's messages */
     size_t rule_count;

@@ -117,11 +117,32 @@ void run_close(struct run_pool *p, struct run *run)
         run->msg->runs = run->next;
     if (run->next)
         run->next->previous = run->previous;
+    run_empty(p, run);
+    answers_clear(&run->answers);
+    give_run(p, run);
+}
+
+void run_empty(struct run_pool *p, struct run *run)
+{
     for (struct delivery *d = run->first, *next; d; d = next) {
         next = d->next;
         give_delivery(p, d);
     }
-    give_run(p, run);
+    run->first = run->last = NULL;
+    buf_reset(&run->body);
+}
+
+void run_drop_last(struct run_pool *p, struct run *run)
+{
+    struct delivery *last = run->last, *before = run->first == last ? NULL : run->first;
+    while (before && before->next != last)
+        before = before->next;
+    if (before)
+        before->next = NULL;
+    else
+        run->first = NULL;
+    run->last = before;
+    give_delivery(p, last);
 }
 
 static bool texts_reserve(struct delivery *d, size_t count)

@@ -6,6 +6,7 @@
 #define SLUICE_FLOW_RUN_H
 
 #include "engine/base/buf.h"
+#include "engine/flow/answers.h"
 #include "engine/flow/delivery.h"
 #include "engine/flow/msg.h"
 #include "engine/flow/ruleset.h"
@@ -21,6 +22,9 @@ struct run {
     size_t pending;                /* of them are out */
     struct buf body;               /* the output; later the error document or the dead letter */
     bool body_is_json;
+    struct answers answers; /* to what its rule has asked */
+    bool unparsed;          /* counted: the payload is not JSON */
+    bool failed;            /* its actions are back: the answers are for its error action */
 };
 
 struct run_pool {
@@ -38,6 +42,10 @@ struct run *run_open(struct run_pool *p, struct msg *m, const struct rule *rule)
 /* Give back the run and its deliveries; none may be out (unless the whole flow has stopped). Leaves msg.open to the
  * caller. */
 void run_close(struct run_pool *p, struct run *run);
+/* Give back its deliveries alone, and forget its output: it is to be evaluated again. None may be out. */
+void run_empty(struct run_pool *p, struct run *run);
+/* Give back the last delivery. */
+void run_drop_last(struct run_pool *p, struct run *run);
 /* A delivery of the run with room for text_count texts. Its body is the run's as it is now; item.texts and place.key
  * are set. NULL: memory. */
 struct delivery *run_add(struct run_pool *p, struct run *run, enum delivery_role role, const struct rule_action *action,

@@ -191,6 +191,13 @@ void stats_run_began(struct stats_table *t, size_t worker, struct rule_stats *r,
     pthread_mutex_unlock(&t->shards[worker].lock);
 }
 
+void stats_run_unparsed(struct stats_table *t, size_t worker, struct rule_stats *r)
+{
+    pthread_mutex_lock(&t->shards[worker].lock);
+    r->cells[worker]->parse_errors++;
+    pthread_mutex_unlock(&t->shards[worker].lock);
+}
+
 void stats_run_ended(struct stats_table *t, size_t worker, struct rule_stats *r, enum run_state state)
 {
     struct cell *c = r->cells[worker];

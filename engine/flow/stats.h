@@ -44,6 +44,8 @@ struct rule_stats *stats_table_rule(struct stats_table *t, const char *name) MUS
 /* Transitions. Thread: the worker of that number, except stats_source_*: the source's. Each takes one short lock. */
 void stats_run_began(struct stats_table *t, size_t worker, struct rule_stats *r, enum run_state state,
                      bool parse_error);
+/* Of a run that began without: its payload is not JSON. */
+void stats_run_unparsed(struct stats_table *t, size_t worker, struct rule_stats *r);
 void stats_run_ended(struct stats_table *t, size_t worker, struct rule_stats *r, enum run_state state);
 void stats_action(struct stats_table *t, size_t worker, struct rule_stats *r, const struct action_type *type,
                   bool success);

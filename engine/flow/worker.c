@@ -38,6 +38,13 @@ struct worker *worker_new(const struct worker_env *env, size_t number, size_t la
         free(w);
         return NULL;
     }
+    if (answer_box_init(&w->box, env->lookups, &w->queue, e) < 0) {
+        queue_clear(&w->queue);
+        sql_machine_free(w->machine);
+        free(w);
+        return NULL;
+    }
+    w->asking = &w->asked;
     run_pool_init(&w->pool, &w->queue);
     buf_init(&w->scratch, SCRATCH_MAX);
     notice_init(&w->failed, SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
@@ -106,12 +113,12 @@ void worker_say(struct worker *w, struct notice *n, const struct rule *rule, con
     log_event(LOG_LEVEL_WARN, fields, "%s", what);
 }
 
-struct sql_env worker_sql_env(const struct worker *w, const struct rule *rule)
+struct sql_env worker_sql_env(struct worker *w, const struct rule *rule)
 {
-    return (struct sql_env) { .rule_name = rule->name, .account_id = w->env->account_id };
+    return (struct sql_env) { .rule_name = rule->name, .account_id = w->env->account_id, .lookups = worker_lookups(w) };
 }
 
-static int render_texts(struct worker *w, struct delivery *d, struct err *e)
+int worker_render(struct worker *w, struct delivery *d, struct err *e)
 {
     const struct rule_action *action = d->action;
     const struct rule *rule = d->run->rule;
@@ -142,16 +149,21 @@ void worker_reject(struct delivery *d, const char *reason)
     snprintf(d->item.reason, sizeof(d->item.reason), "%s", reason);
 }
 
-bool worker_render(struct worker *w, struct delivery *d)
+/* A failed look-up aborts the rule; other failures are this action's alone. -1: aborted, or an answer is not there. */
+static int render_action(struct worker *w, struct delivery *d, struct err *e)
 {
-    struct err e = { 0 };
-    if (render_texts(w, d, &e) == 0)
-        return true;
-    worker_reject(d, e.text);
-    return false;
+    struct err own = { 0 };
+    if (worker_render(w, d, &own) == 0)
+        return 0;
+    if (sql_machine_waits(w->machine))
+        return -1;
+    if (own.code == ERR_EVAL)
+        return err_set(e, own.code, "%s", own.text);
+    worker_reject(d, own.text);
+    return 0;
 }
 
-/* The output and one delivery for each action. -1: the evaluation failed. */
+/* The output and one delivery for each action. -1: the evaluation failed, or an answer is not there yet. */
 static int run_fill(struct worker *w, struct run *run, struct err *e)
 {
     if (sql_machine_output(w->machine, &run->body, &run->body_is_json, e) < 0)
@@ -163,7 +175,8 @@ static int run_fill(struct worker *w, struct run *run, struct err *e)
         struct delivery *d = run_add(&w->pool, run, DELIVERY_ACTION, action, action->template_count);
         if (!d)
             return err_set(e, ERR_MEMORY, "out of memory");
-        worker_render(w, d);
+        if (render_action(w, d, e) < 0)
+            return -1;
     }
     return 0;
 }
@@ -194,48 +207,104 @@ static void run_dispatch(struct worker *w, struct run *run)
         actions_done(w, run);
 }
 
-static struct run *run_make(struct worker *w, struct msg *m, const struct rule *rule, struct err *e)
+/* One try: run the statement and, if it matched, fill *run, which is made if there is none. What has to be tried again
+ * when an answer is there has an empty run. */
+static enum sql_outcome attempt(struct worker *w, struct msg *m, const struct rule *rule, struct run **run,
+                                struct err *e)
 {
-    struct run *run = run_open(&w->pool, m, rule);
-    if (!run) {
+    struct sql_env env = worker_sql_env(w, rule);
+    worker_asks_for(w, *run);
+    enum sql_outcome outcome = sql_machine_run(w->machine, rule->sql, &env, e);
+    bool has_output = outcome == SQL_MATCHED && rule->action_count > 0;
+    if (!*run && (has_output || outcome == SQL_WAITS) && !(*run = run_open(&w->pool, m, rule))) {
         err_set(e, ERR_MEMORY, "out of memory");
-        return NULL;
+        return SQL_FAILED;
     }
-    if (run_fill(w, run, e) == 0)
-        return run;
-    run_close(&w->pool, run);
-    m->open--;
-    return NULL;
+    if (has_output && run_fill(w, *run, e) < 0) {
+        run_empty(&w->pool, *run);
+        outcome = sql_machine_waits(w->machine) ? SQL_WAITS : SQL_FAILED;
+    }
+    return outcome;
 }
 
-static enum run_state state_without_run(enum sql_outcome outcome)
+static enum run_state state_of(enum sql_outcome outcome)
 {
     if (outcome == SQL_MATCHED)
         return RUN_DELIVERED; /* the rule has no actions */
     return outcome == SQL_FILTERED ? RUN_FILTERED : RUN_FAILED;
 }
 
+/* Is the payload no JSON, by what the rule and its templates asked for? */
+static bool is_unparsed(struct worker *w, const struct rule *rule, const struct msg *m)
+{
+    struct err parse = { 0 };
+    if (!sql_machine_parse_failed(w->machine, &parse))
+        return false;
+    worker_say(w, &w->unparsed, rule, &m->message, "payload is not JSON", parse.text);
+    return true;
+}
+
+static void say_aborted(struct worker *w, const struct rule *rule, const struct msg *m, const struct err *e)
+{
+    worker_say(w, &w->failed, rule, &m->message, "rule was aborted", e->text);
+}
+
+/* Has the run something to wait for, an answer or deliveries? */
+static bool goes_on(const struct run *run, enum sql_outcome outcome)
+{
+    return outcome == SQL_WAITS || (outcome == SQL_MATCHED && run->first);
+}
+
 /* One rule on one message, and its counters. */
 static void evaluate(struct worker *w, struct msg *m, const struct rule *rule)
 {
-    struct err e = { 0 }, parse = { 0 };
-    struct sql_env env = worker_sql_env(w, rule);
-    enum sql_outcome outcome = sql_machine_run(w->machine, rule->sql, &env, &e);
+    struct err e = { 0 };
     struct run *run = NULL;
-    if (outcome == SQL_MATCHED && rule->action_count > 0) {
-        run = run_make(w, m, rule, &e);
-        if (!run)
-            outcome = SQL_FAILED;
+    enum sql_outcome outcome = attempt(w, m, rule, &run, &e);
+    bool unparsed = is_unparsed(w, rule, m);
+    if (run && !goes_on(run, outcome)) {
+        run_close(&w->pool, run);
+        m->open--;
+        run = NULL;
     }
-    bool unparsed = sql_machine_parse_failed(w->machine, &parse); /* by this rule and its templates */
-    enum run_state state = run ? RUN_IN_FLIGHT : state_without_run(outcome);
-    stats_run_began(w->env->stats, w->number, rule->stats, state, unparsed);
-    if (unparsed)
-        worker_say(w, &w->unparsed, rule, &m->message, "payload is not JSON", parse.text);
-    if (state == RUN_FAILED)
-        worker_say(w, &w->failed, rule, &m->message, "rule was aborted", e.text);
-    if (run)
+    stats_run_began(w->env->stats, w->number, rule->stats, run ? RUN_IN_FLIGHT : state_of(outcome), unparsed);
+    if (outcome == SQL_FAILED)
+        say_aborted(w, rule, m, &e);
+    if (!run) {
+        answers_clear(&w->asked);
+        return;
+    }
+    run->answers = w->asked;
+    run->unparsed = unparsed;
+    w->asked = (struct answers) { 0 };
+    if (outcome == SQL_WAITS)
+        worker_wait(w, run);
+    else
         run_dispatch(w, run);
+}
+
+void worker_evaluate_again(struct worker *w, struct run *run)
+{
+    struct err e = { 0 };
+    struct msg *m = run->msg;
+    enum sql_outcome outcome = SQL_FAILED;
+    if (sql_machine_begin(w->machine, m->ruleset->paths, &m->message, &e) == 0)
+        outcome = attempt(w, m, run->rule, &run, &e);
+    if (!run->unparsed && is_unparsed(w, run->rule, m)) {
+        run->unparsed = true;
+        stats_run_unparsed(w->env->stats, w->number, run->rule->stats);
+    }
+    if (outcome == SQL_WAITS) {
+        answers_await(&run->answers, run);
+        return;
+    }
+    if (outcome == SQL_FAILED)
+        say_aborted(w, run->rule, m, &e);
+    worker_wait_end(w, run);
+    if (goes_on(run, outcome))
+        run_dispatch(w, run);
+    else
+        worker_run_end(w, run, state_of(outcome));
 }
 
 static void evaluate_none(struct worker *w, const struct msg *m, const struct err *e)
@@ -243,13 +312,15 @@ static void evaluate_none(struct worker *w, const struct msg *m, const struct er
     for (size_t i = 0; i < m->rule_count; i++) {
         const struct rule *rule = &m->ruleset->rules[m->rules[i]];
         stats_run_began(w->env->stats, w->number, rule->stats, RUN_FAILED, false);
-        worker_say(w, &w->failed, rule, &m->message, "rule was aborted", e->text);
+        say_aborted(w, rule, m, e);
     }
 }
 
 static void handle_message(struct worker *w, struct msg *m)
 {
     struct err e = { 0 };
+    if (held_behind(&w->held, m))
+        return;
     message_begin(w, m);
     if (sql_machine_begin(w->machine, m->ruleset->paths, &m->message, &e) < 0) {
         evaluate_none(w, m, &e);
@@ -285,6 +356,17 @@ static void handle_returned(struct worker *w, struct delivery *d)
     }
 }
 
+static void handle_answer(struct worker *w, struct answer *a)
+{
+    struct run *run = a->run;
+    a->run = NULL;
+    run->answers.pending = NULL;
+    if (run->failed)
+        worker_run_failed(w, run);
+    else
+        worker_evaluate_again(w, run);
+}
+
 /* --- the thread --- */
 
 /* Wait for work. False: closed (what came home is still handled). */
@@ -305,6 +387,8 @@ static void *worker_run(void *ctx)
         struct queue_link *link;
         while ((link = queue_chain_take(&home)))
             handle_returned(w, delivery_of(link));
+        for (struct answer *a; open && (a = answer_box_take(&w->box));)
+            handle_answer(w, a);
         while (open && !outbox_pressure_is_on(w->env->pressure) && (link = queue_chain_take(&w->backlog)))
             handle_message(w, QUEUE_ITEM(link, struct msg, link));
     }
@@ -350,14 +434,18 @@ void worker_free(struct worker *w)
     struct queue_chain home = { 0 };
     queue_take(&w->queue, &home, &home, 0, 0); /* their memory is the runs' */
     queue_drain(&w->queue, &w->backlog);
-    for (struct queue_link *link; (link = queue_chain_take(&w->backlog));)
+    struct queue_link *link;
+    while ((link = queue_chain_take(&w->backlog)))
         msg_free(QUEUE_ITEM(link, struct msg, link));
     while (w->messages) {
+        while ((link = queue_chain_take(&w->messages->behind)))
+            msg_free(QUEUE_ITEM(link, struct msg, link));
         while (w->messages->runs)
             run_close(&w->pool, w->messages->runs);
         message_forget(w, w->messages);
     }
     run_pool_clear(&w->pool);
+    answer_box_clear(&w->box);
     queue_clear(&w->queue);
     sql_machine_free(w->machine);
     buf_clear(&w->scratch);

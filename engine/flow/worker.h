@@ -26,6 +26,7 @@
 struct worker_env {
     const struct clock *clock;
     const char *account_id;
+    struct lookup_port *lookups; /* NULL: functions that ask the outside world fail */
     struct sql_limits limits;
     struct stats_table *stats;
     struct gate *gate; /* left when a message is settled */
@@ -47,6 +48,6 @@ void worker_wake(struct worker *w); /* there may be no more pressure. Thread: an
 void worker_close(struct worker *w);
 void worker_join(struct worker *w); /* Thread: control. */
 /* Frees its messages that are not final too, without settling them; no outbox may run any more. Thread: control. */
-void worker_free(struct worker *w);
+void worker_free(struct worker *w); /* the port of look-ups must be closed */
 
 #endif

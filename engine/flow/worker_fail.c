@@ -39,20 +39,20 @@ static size_t collect(struct worker *w, const struct run *run, struct failure fa
 }
 
 /* Evaluate the error action's templates on the original message; the statement runs again for its SET variables. */
-static bool render_again(struct worker *w, struct run *run, struct delivery *d)
+static int render_again(struct worker *w, struct run *run, struct delivery *d, struct err *e)
 {
-    struct err e = { 0 };
     struct sql_env env = worker_sql_env(w, run->rule);
-    if (sql_machine_begin(w->machine, run->msg->ruleset->paths, &run->msg->message, &e) == 0 &&
-        sql_machine_run(w->machine, run->rule->sql, &env, &e) != SQL_FAILED)
-        return worker_render(w, d);
-    worker_reject(d, e.text);
-    return false;
+    worker_asks_for(w, run);
+    if (sql_machine_begin(w->machine, run->msg->ruleset->paths, &run->msg->message, e) < 0)
+        return -1;
+    enum sql_outcome outcome = sql_machine_run(w->machine, run->rule->sql, &env, e);
+    return outcome == SQL_FAILED || outcome == SQL_WAITS ? -1 : worker_render(w, d, e);
 }
 
-/* The error document as the run's body, and a delivery of it. NULL: it cannot be delivered. */
-static struct delivery *error_delivery(struct worker *w, struct run *run)
+/* The error document as the run's body, and a delivery of it. NULL: it cannot be delivered, or (*waits) not yet. */
+static struct delivery *error_delivery(struct worker *w, struct run *run, bool *waits)
 {
+    struct err e = { 0 };
     const struct rule_action *action = run->rule->error_action;
     struct failure failures[FAILURES_MAX];
     size_t count = collect(w, run, failures);
@@ -62,8 +62,13 @@ static struct delivery *error_delivery(struct worker *w, struct run *run)
     if (run->body.failed)
         return NULL;
     struct delivery *d = run_add(&w->pool, run, DELIVERY_ERROR_ACTION, action, action->template_count);
-    if (d && render_again(w, run, d))
+    if (!d || render_again(w, run, d, &e) == 0)
         return d;
+    *waits = sql_machine_waits(w->machine);
+    if (*waits)
+        run_drop_last(&w->pool, run);
+    else
+        worker_reject(d, e.text);
     return NULL;
 }
 
@@ -73,7 +78,12 @@ void worker_run_failed(struct worker *w, struct run *run)
         worker_run_dead(w, run);
         return;
     }
-    struct delivery *d = error_delivery(w, run);
+    bool waits = false;
+    struct delivery *d = error_delivery(w, run, &waits);
+    run->failed = true;
+    answers_await(&run->answers, run);
+    if (waits)
+        return;
     if (!d) {
         stats_error_action(w->env->stats, w->number, run->rule->stats, false);
         worker_run_dead(w, run);

@@ -3,6 +3,7 @@
 #ifndef SLUICE_FLOW_WORKER_INT_H
 #define SLUICE_FLOW_WORKER_INT_H
 
+#include "engine/flow/held.h"
 #include "engine/flow/notice.h"
 #include "engine/flow/run.h"
 #include "engine/flow/worker.h"
@@ -15,22 +16,44 @@ struct worker {
     struct msg *messages;       /* begun and not settled, doubly linked */
     struct sql_machine *machine;
     struct run_pool pool;
+    struct answer_box box;
+    struct answers asked;     /* by the evaluation that goes on, before it has a run */
+    struct answers *asking;   /* those of the evaluation that goes on */
+    struct sql_lookups finds; /* how it gets them */
+    struct held held;
     struct buf scratch;                   /* resources of failed actions, while a document is written */
     struct notice failed, unparsed, dead; /* how often the log speaks of them */
     pthread_t thread;
     bool started;
 };
 
-/* Render the templates of the delivery's action after a run of its rule. False: it was rejected. */
-bool worker_render(struct worker *w, struct delivery *d);
+/* Render the templates of the delivery's action after a run of its rule. -1: aborted, or an answer is not there yet
+ * (sql_machine_waits). */
+int worker_render(struct worker *w, struct delivery *d, struct err *e) MUST_CHECK;
 /* Mark a delivery as rejected before it was sent; its texts are empty. */
 void worker_reject(struct delivery *d, const char *reason);
-struct sql_env worker_sql_env(const struct worker *w, const struct rule *rule);
+struct sql_env worker_sql_env(struct worker *w, const struct rule *rule);
 /* Log an event of a rule on a message, unless the notice says that the log has heard enough. reason may be NULL. */
 void worker_say(struct worker *w, struct notice *n, const struct rule *rule, const struct message *m, const char *what,
                 const char *reason);
 /* The run is final in this state: count it, free it, and settle its message if it was the last one. */
 void worker_run_end(struct worker *w, struct run *run, enum run_state state);
+
+/* --- worker_ask.c --- */
+
+/* The evaluation that begins asks for this run; NULL: for one that there is not yet (w->asked). */
+void worker_asks_for(struct worker *w, struct run *run);
+/* How evaluations ask; NULL: they cannot. */
+const struct sql_lookups *worker_lookups(struct worker *w);
+/* The run waits for the answer to its last question: its message holds its key. */
+void worker_wait(struct worker *w, struct run *run);
+/* It does not wait any more: what was behind its message goes to the front of the backlog. */
+void worker_wait_end(struct worker *w, struct run *run);
+
+/* --- worker.c --- */
+
+/* Evaluate the rule again, with one answer more. */
+void worker_evaluate_again(struct worker *w, struct run *run);
 
 /* --- worker_fail.c --- */
 

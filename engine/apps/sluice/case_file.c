@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/apps/sluice/mock.h"
 #include "engine/base/base64.h"
 #include "engine/base/num.h"
 
@@ -223,9 +224,8 @@ static int m_mqtt5(struct reader *r, uint32_t node)
 
 static int m_mock(struct reader *r, uint32_t node)
 {
-    (void)node;
-    return err_set(r->e, ERR_CONF_VALUE,
-                   "\"mock\" is not supported yet: no function of this version asks the outside world");
+    r->c->mock = node;
+    return mock_check(r->doc, node, r->e);
 }
 
 static void expect(struct reader *r, enum case_expect kind)

@@ -29,6 +29,7 @@ struct test_case {
     size_t sql_len;
     enum sql_version version;
     const char *rule;
+    uint32_t mock;          /* `doc` node of what the outside world answers; 0: nothing */
     struct message message; /* with topic, payload, properties, publisher; arrival_ms is `now` or 0 */
     enum case_expect expect;
     const struct json_doc *doc;

@@ -207,7 +207,7 @@ static int template_compile(struct run *r, bool *ok)
 
 static bool template_compare(struct run *r, int index)
 {
-    const struct sql_env env = { .rule_name = r->c->rule };
+    const struct sql_env env = evaluator_env(&r->ev, r->c->rule);
     struct err e = { 0 };
     bool is_null;
     buf_reset(&r->out);
@@ -236,6 +236,8 @@ static bool run_compiled(struct run *r)
     if (m.arrival_ms == 0)
         m.arrival_ms = clock_now_ms(&clock_system);
     enum sql_outcome outcome = SQL_FILTERED;
+    if (c->mock && mock_set(&r->ev.mock, c->doc, c->mock, &e) < 0)
+        return false; /* the reader has checked it */
     if (evaluator_matches_topic(&r->ev, c->rule, m.topic, m.topic_len))
         outcome = evaluator_run(&r->ev, c->rule, &m, &r->out, &is_json, &e);
     if (c->expect != EXPECT_NOTHING && !compare(r, outcome, &e))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/apps/sluice/evaluate.h"
+#include "engine/apps/sluice/read_file.h"
 #include "engine/base/clock.h"
 #include "engine/base/random.h"
 #include "engine/base/topic.h"
@@ -20,6 +21,8 @@ struct eval {
     const char *rule_name;
     struct random random;
     struct buf out, topic;
+    char *mock_text;
+    struct arena mock_arena;
 };
 
 /* Is it a topic name? NULL is: one is made then. */
@@ -56,6 +59,23 @@ static int set_topic(struct eval *eval, const char *topic)
     fprintf(stderr, "sluice eval: topic \"%s\" does not match the FROM clause; no message can satisfy this rule\n",
             eval->topic.p);
     return -1;
+}
+
+/* What the outside world answers, from a file. */
+static int read_mock(struct eval *eval, const char *path)
+{
+    struct err e = { 0 };
+    size_t len = 0;
+    eval->mock_text = read_file(path, &len, &e);
+    struct src *src = eval->mock_text ? src_new(path, eval->mock_text, len) : NULL;
+    const struct json_doc *doc = src ? json_parse(&eval->mock_arena, eval->mock_text, len, src, &e) : NULL;
+    int rc = doc ? mock_set(&eval->ev.mock, doc, 0, &e) : -1;
+    if (rc < 0) {
+        err_set(&e, ERR_MEMORY, "out of memory");
+        print_err(&e);
+    }
+    src_unref(src);
+    return rc;
 }
 
 /* Evaluate one payload and print its output. */
@@ -105,13 +125,14 @@ int cmd_eval(int argc, char **argv)
 {
     struct eval eval = { .rule_name = "eval",
                          .message = { .over_mqtt = true, .payload_format = PAYLOAD_FORMAT_ABSENT } };
-    const char *topic = NULL, *version_name = "2016-03-23";
+    const char *topic = NULL, *mock = NULL, *version_name = "2016-03-23";
     const struct cmd_option options[] = {
         { "topic", 't', &topic, NULL },
         { "clientid", 0, &eval.message.client_id, NULL },
         { "principal", 0, &eval.message.principal, NULL },
         { "sourceip", 0, &eval.message.source_ip, NULL },
         { "rule", 0, &eval.rule_name, NULL },
+        { "mock", 0, &mock, NULL },
         { "sql-version", 0, &version_name, NULL },
     };
     bool done;
@@ -133,9 +154,12 @@ int cmd_eval(int argc, char **argv)
     struct errs errs = { 0 };
     buf_init(&eval.out, OUTPUT_MAX);
     buf_init(&eval.topic, OUTPUT_MAX);
+    arena_init(&eval.mock_arena, READ_FILE_MAX);
     random_seed(&eval.random, random_entropy());
     int rc = evaluator_open(&eval.ev, "<sql>", argv[1], strlen(argv[1]), version, &errs);
     print_errs(&errs);
+    if (rc == 0 && mock)
+        rc = read_mock(&eval, mock);
     if (rc == 0)
         rc = set_topic(&eval, topic);
     if (rc == 0)
@@ -144,5 +168,7 @@ int cmd_eval(int argc, char **argv)
     errs_clear(&errs);
     buf_clear(&eval.out);
     buf_clear(&eval.topic);
+    arena_clear(&eval.mock_arena);
+    free(eval.mock_text);
     return rc == 0 ? EXIT_OK : EXIT_FAILED;
 }

@@ -196,6 +196,7 @@ const struct cmd cmds[] = {
       "  --principal P    what principal() gives (default: Undefined)\n"
       "  --sourceip A     what sourceip() gives (default: Undefined)\n"
       "  --rule NAME      name of the rule, for topics of Basic Ingest (default: eval)\n"
+      "  --mock FILE      JSON: what functions get that ask the outside world; without it they fail\n"
       "  --sql-version V  2015-10-08, 2016-03-23 (default) or beta\n"
       "\n"
       "A payload that does not satisfy WHERE prints nothing. A line that is not JSON is a message like any other:\n"

@@ -9,6 +9,7 @@
 int evaluator_open(struct evaluator *ev, const char *name, const char *sql, size_t len, enum sql_version version,
                    struct errs *errs)
 {
+    mock_init(&ev->mock);
     ev->paths = sql_paths_new();
     ev->src = src_new(name, sql, len);
     ev->machine = sql_machine_new(NULL);
@@ -23,6 +24,7 @@ int evaluator_open(struct evaluator *ev, const char *name, const char *sql, size
 void evaluator_close(struct evaluator *ev)
 {
     sql_machine_free(ev->machine);
+    mock_clear(&ev->mock);
     sql_rule_free(ev->rule);
     src_unref(ev->src);
     sql_paths_unref(ev->paths);
@@ -39,10 +41,16 @@ bool evaluator_matches_topic(const struct evaluator *ev, const char *rule_name, 
     return filter && topic_filter_match(filter, filter_len, topic, len);
 }
 
+struct sql_env evaluator_env(struct evaluator *ev, const char *rule_name)
+{
+    return (struct sql_env) { .rule_name = rule_name, .lookups = &ev->mock.lookups };
+}
+
 enum sql_outcome evaluator_run(struct evaluator *ev, const char *rule_name, const struct message *message,
                                struct buf *out, bool *is_json, struct err *e)
 {
-    const struct sql_env env = { .rule_name = rule_name };
+    const struct sql_env env = evaluator_env(ev, rule_name);
+    mock_forget(&ev->mock);
     if (sql_machine_begin(ev->machine, ev->paths, message, e) < 0)
         return SQL_FAILED;
     enum sql_outcome outcome = sql_machine_run(ev->machine, ev->rule, &env, e);

@@ -234,6 +234,59 @@ static void test_sums_keep_the_larger_scale(void **state)
     check("sub", "1.5E-999", "1.4E-999", "-"); /* below 1E-999 */
 }
 
+static void test_cuts_to_places(void **state)
+{
+    static const struct {
+        const char *x;
+        int places;
+        const char *result;
+    } rows[] = {
+        { "2.888", 2, "2.88" },   { "-2.888", 0, "-2" }, { "1.500", 3, "1.5" }, { "200.00", 1, "200" },
+        { "2E+3", 0, "2E+3" },    { "0.00", 1, "0" },    { "1E-999", 34, "0" }, { "1.5E-34", 34, "1E-34" },
+        { "9E-35", 34, "0" },     { "12", 0, "12" },     { "0E-900", 5, "0" },  { "1.20E+900", 3, "1.20E+900" },
+        { "1200.10", 0, "1200" },
+    };
+    struct num n;
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        n = from_text(rows[i].x);
+        num_trunc(&n, &n, rows[i].places);
+        assert_text(&n, rows[i].result);
+    }
+    n = from_text("0.1234567890123456789012345678901234");
+    num_trunc(&n, &n, 20);
+    assert_text(&n, "0.1234567890123456789");
+}
+
+static void test_bits(void **state)
+{
+    const struct num most = from_text("9999999999999999999999999999999999"), one = num_from_i64(1);
+    struct num n, m;
+    (void)state;
+    for (int64_t x = -300; x <= 300; x += 7) {
+        for (int64_t y = -300; y <= 300; y += 11) {
+            const struct num a = num_from_i64(x), b = num_from_i64(y);
+            assert_true(num_bit_and(&n, &a, &b) && n.coef == (x & y) && n.is_int);
+            assert_true(num_bit_or(&n, &a, &b) && n.coef == (x | y));
+            assert_true(num_bit_xor(&n, &a, &b) && n.coef == (x ^ y));
+        }
+    }
+    m = most;
+    assert_true(num_bit_and(&n, &most, &one) && n.coef == 1);
+    assert_true(num_bit_xor(&m, &m, &most) && num_is_zero(&m));
+    num_neg(&m, &most);
+    assert_true(num_bit_xor(&n, &m, &most));
+    assert_text(&n, "-2");
+    m = from_text("384593717069655257060992658440192"); /* the bits below 2^113 that `most` has not */
+    assert_false(num_bit_or(&n, &m, &most));
+    m = from_text("5192296858534827628530496329220096"); /* 2^112 */
+    assert_true(num_bit_not(&n, &m));
+    assert_text(&n, "5192296858534827628530496329220095");
+    m = from_text("-5192296858534827628530496329220097");
+    assert_true(num_bit_not(&n, &m));
+    assert_text(&n, "5192296858534827628530496329220096");
+}
+
 static void test_products_add_the_scales(void **state)
 {
     (void)state;
@@ -512,6 +565,8 @@ int main(void)
         cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_numeric_strings),
         cmocka_unit_test(test_sums_keep_the_larger_scale),
+        cmocka_unit_test(test_cuts_to_places),
+        cmocka_unit_test(test_bits),
         cmocka_unit_test(test_products_add_the_scales),
         cmocka_unit_test(test_quotients),
         cmocka_unit_test(test_remainders),

@@ -1,1 +1,0 @@
-SELECT lpad(a, 3) AS b, aws_lambda('arn', *) AS c FROM 'a/b'
