@@ -213,6 +213,17 @@ const struct cmd cmds[] = {
       "\n"
       "Exit code: 0 shown, 1 the statement is wrong, 2 wrong command line.\n",
       cmd_explain },
+    { "functions", "[--json] [NAME]...", "Show the functions of the rule language, or those named",
+      "  --json  one JSON object a line\n"
+      "\n"
+      "docs/language.md shows them with examples. `sluice eval` tries one.\n"
+      "\n"
+      "Exit code: 0 shown, 1 there is no function of that name, 2 wrong command line.\n"
+      "\n"
+      "  $ sluice functions trunc\n"
+      "    trunc(number: Number, places: Int) → Number\n"
+      "        the number cut to so many decimal places\n",
+      cmd_functions },
     { "options", "", "Show every option of sluice.yaml and of the actions of rules",
       "Exit code: 0 shown, 2 wrong command line.\n", cmd_show_options },
     { "run", "[-c sluice.yaml] [--table]", "Run the service: sources, rules, actions",

@@ -32,6 +32,7 @@ int cmd_check(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_test(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
+int cmd_functions(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_show_options(int argc, char **argv);
 
