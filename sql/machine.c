@@ -55,6 +55,7 @@ void sql_machine_free(struct sql_machine *m)
     if (!m)
         return;
     sql_regexps_free(m->regexps);
+    proto_cache_free(m->protos);
     arena_clear(&m->payload_arena);
     arena_clear(&m->run_arena);
     buf_clear(&m->set_text);
