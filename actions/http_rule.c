@@ -13,8 +13,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "actions/http_url.h"
 #include "actions/items.h"
+#include "engine/http/http_url.h"
 
 #define FIELD(name)   offsetof(struct http_rule, name)
 #define COUNT_OF(a)   (sizeof(a) / sizeof((a)[0]))

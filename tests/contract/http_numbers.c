@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actions/http_link.h"
+#include "engine/http/http_link.h"
 #include "engine/base/clock.h"
 
 static struct http_settings settings = {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Header fields as rules and connections write them: which names and values are allowed, and the two forms of a list of
  * them, AWS's [{ key: x-site, value: "7" }] and a map { x-site: "7" }. */
-#ifndef SLUICE_ACTIONS_HTTP_FIELD_H
-#define SLUICE_ACTIONS_HTTP_FIELD_H
+#ifndef SLUICE_HTTP_HTTP_FIELD_H
+#define SLUICE_HTTP_HTTP_FIELD_H
 
 #include "engine/base/conf.h"
 #include "engine/base/err.h"

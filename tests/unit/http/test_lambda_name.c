@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "actions/lambda_name.h"
+#include "engine/http/lambda_name.h"
 
 #define NAME64 "n234567890123456789012345678901234567890123456789012345678901234"
 #define ARN    "arn:aws:lambda:eu-west-1:123456789012:function:"

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "actions/private_net.h"
+#include "engine/http/private_net.h"
 
 static bool is_private(const char *text)
 {

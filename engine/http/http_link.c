@@ -11,7 +11,7 @@
  * Redirects, if they are followed: a POST stays a POST after 301 and 302 (libcurl and browsers make a GET of it, and
  * the body would be lost), https does not lead to http, and libcurl drops the Authorization header when the host
  * changes. */
-#include "actions/http_link.h"
+#include "engine/http/http_link.h"
 
 #include <ctype.h>
 #include <poll.h>
@@ -22,10 +22,10 @@
 
 #include <curl/curl.h>
 
-#include "actions/private_net.h"
 #include "engine/base/buf.h"
 #include "engine/base/clock.h"
 #include "engine/base/utf8.h"
+#include "engine/http/private_net.h"
 
 #define HEADERS_MAX      ((size_t)64 << 10) /* of an answer */
 #define REDIRECTS_MAX    5L

@@ -5,8 +5,8 @@
  *     http_link_start ─► running ─► http_link_wait gives it back with its answer
  *
  * Single-threaded: one owner. The environment's proxies are not used. */
-#ifndef SLUICE_ACTIONS_HTTP_LINK_H
-#define SLUICE_ACTIONS_HTTP_LINK_H
+#ifndef SLUICE_HTTP_HTTP_LINK_H
+#define SLUICE_HTTP_HTTP_LINK_H
 
 #include "engine/base/err.h"
 

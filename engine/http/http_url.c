@@ -3,7 +3,7 @@
  * in logs and error documents; "." and ".." segments, with which a message could leave the path that the rule's author
  * wrote; a fragment, which would cut off what follows; and every character that needs percent-encoding, instead of
  * guessing what was meant. */
-#include "actions/http_url.h"
+#include "engine/http/http_url.h"
 
 #include <string.h>
 #include <strings.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fields that frame the message or choose its way (RFC 9110 section 7.6, RFC 9112 section 6) are made here and cannot
  * be set: two lengths in a request are how one is smuggled into another. */
-#include "actions/http_field.h"
+#include "engine/http/http_field.h"
 
 #include <string.h>
 #include <strings.h>

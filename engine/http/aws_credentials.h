@@ -6,8 +6,8 @@
  *   3. shared credentials file: AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials, profile AWS_PROFILE or "default"
  *
  * Roles (roleArn) and metadata services are not asked. */
-#ifndef SLUICE_ACTIONS_AWS_CREDENTIALS_H
-#define SLUICE_ACTIONS_AWS_CREDENTIALS_H
+#ifndef SLUICE_HTTP_AWS_CREDENTIALS_H
+#define SLUICE_HTTP_AWS_CREDENTIALS_H
 
 #include "engine/base/opt.h"
 
@@ -31,6 +31,9 @@ extern const struct opt aws_source_options[AWS_SOURCE_OPTION_COUNT];
 /* conf: the option's value, a map, or NULL. 0, or -1 after adding to errs. Cleared by aws_source_clear either way. */
 int aws_source_read(struct aws_source *s, const struct conf *conf, struct errs *errs) MUST_CHECK;
 void aws_source_clear(struct aws_source *s);
+/* Are there credentials to be read where the option says so? conf: the option's value or NULL. 0, or -1 after adding to
+ * errs. */
+int aws_source_check(const struct aws_source *s, const struct conf *conf, struct errs *errs) MUST_CHECK;
 
 /* Look for credentials now. 0 with *found; not found is no error. -1: a file or profile that is named cannot be read.
  * Errors show nothing of a file's contents. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What stands before ":function:" says where the function is on AWS. Here the connection says it, so account and region
  * are checked for their form only. */
-#include "actions/lambda_name.h"
+#include "engine/http/lambda_name.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -65,4 +65,13 @@ int lambda_name_split(struct lambda_name *n, const char *text, size_t len, struc
     if (!latest && (!is_word(n->qualifier, n->qualifier_len) || n->qualifier_len > QUALIFIER_MAX_CHARS))
         return err_set(e, ERR_TEMPLATE, "the function's version or alias must have letters, digits, \"-\" and \"_\"");
     return 0;
+}
+
+void lambda_name_url(const struct lambda_name *n, const char *endpoint, struct buf *out)
+{
+    bool latest = n->qualifier_len > 0 && n->qualifier[0] == '$';
+    buf_printf(out, "%s/2015-03-31/functions/%.*s/invocations", endpoint, (int)n->name_len, n->name);
+    if (n->qualifier_len > 0)
+        buf_printf(out, "?Qualifier=%s%.*s", latest ? "%24" : "", (int)n->qualifier_len - latest,
+                   n->qualifier + latest);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which addresses are not of the public internet: IANA's special-purpose registries (RFC 6890 and its updates). */
-#ifndef SLUICE_ACTIONS_PRIVATE_NET_H
-#define SLUICE_ACTIONS_PRIVATE_NET_H
+#ifndef SLUICE_HTTP_PRIVATE_NET_H
+#define SLUICE_HTTP_PRIVATE_NET_H
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Urls of http: what may be sent, and their parts (RFC 3986). Strict, since parts of them come out of messages. */
-#ifndef SLUICE_ACTIONS_HTTP_URL_H
-#define SLUICE_ACTIONS_HTTP_URL_H
+#ifndef SLUICE_HTTP_HTTP_URL_H
+#define SLUICE_HTTP_HTTP_URL_H
 
 #include "engine/base/err.h"
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "actions/http_url.h"
+#include "engine/http/http_url.h"
 
 static void parts(void **state)
 {

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "actions/http_field.h"
+#include "engine/http/http_field.h"
 
 static void values(void **state)
 {

@@ -2,8 +2,8 @@
 /* AWS Signature Version 4: the Authorization header of a request ("AWS Signature Version 4 for API requests", AWS
  * General Reference: create a canonical request, a string to sign, a signing key, the signature). Pure: the caller
  * brings the time. The only file that knows nettle here is sigv4.c. */
-#ifndef SLUICE_ACTIONS_SIGV4_H
-#define SLUICE_ACTIONS_SIGV4_H
+#ifndef SLUICE_HTTP_SIGV4_H
+#define SLUICE_HTTP_SIGV4_H
 
 #include "engine/base/buf.h"
 #include "engine/base/err.h"

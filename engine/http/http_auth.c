@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A signature covers the host, the content type and every x-amz-… header: what AWS demands, and nothing that could
  * change on the way. A header that is there twice is signed as one, its values joined by commas. */
-#include "actions/http_auth.h"
+#include "engine/http/http_auth.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -9,10 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "actions/http_field.h"
-#include "actions/sigv4.h"
 #include "engine/base/base64.h"
 #include "engine/base/opt.h"
+#include "engine/http/http_field.h"
+#include "engine/http/sigv4.h"
 
 #define AUTHORIZATION_MAX ((size_t)64 << 10)
 

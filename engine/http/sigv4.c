@@ -6,7 +6,7 @@
  * the service will compute from them, whatever the rule's author left unencoded.
  *
  * Keys that were derived are wiped. */
-#include "actions/sigv4.h"
+#include "engine/http/sigv4.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How a request says who sends it: not at all, by an Authorization header that is always the same (basic, bearer), or by
  * a signature (AWS Signature Version 4). */
-#ifndef SLUICE_ACTIONS_HTTP_AUTH_H
-#define SLUICE_ACTIONS_HTTP_AUTH_H
+#ifndef SLUICE_HTTP_HTTP_AUTH_H
+#define SLUICE_HTTP_HTTP_AUTH_H
 
-#include "actions/aws_credentials.h"
-#include "actions/http_link.h"
-#include "actions/http_url.h"
 #include "engine/base/arena.h"
 #include "engine/base/conf.h"
+#include "engine/http/aws_credentials.h"
+#include "engine/http/http_link.h"
+#include "engine/http/http_url.h"
 
 #include <stdbool.h>
 

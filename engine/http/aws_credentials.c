@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The shared credentials file is an INI file: sections are profiles, "#" and ";" begin comments, an indented line
  * belongs to the setting before it (nested settings of other tools) and is passed over. */
-#include "actions/aws_credentials.h"
+#include "engine/http/aws_credentials.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -210,4 +210,14 @@ bool aws_kept_refresh(struct aws_kept *k, const struct aws_source *s, uint64_t n
     k->now = next;
     k->found = true;
     return true;
+}
+
+int aws_source_check(const struct aws_source *s, const struct conf *conf, struct errs *errs)
+{
+    struct aws_credentials found;
+    struct err e = { 0 };
+    bool is_there;
+    int rc = aws_credentials_find(s, &found, &is_there, &e);
+    aws_credentials_clear(&found);
+    return rc < 0 && conf ? errs_refuse_value(errs, &e, conf->at) : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two tables of prefixes. Of IPv6 only 2000::/3 is public at all; the rest needs no rows but for those that wrap an
  * IPv4 address. */
-#include "actions/private_net.h"
+#include "engine/http/private_net.h"
 
 #include <netinet/in.h>
 #include <stddef.h>
