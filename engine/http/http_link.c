@@ -44,6 +44,7 @@ struct transfer {
     bool is_blocked, is_too_long;
     size_t header_bytes;
     void *owner;
+    const char *wanted; /* of the request */
     struct transfer *next;
 };
 
@@ -265,7 +266,7 @@ static void set_tls(CURL *c, const struct http_settings *set)
         curl_easy_setopt(c, CURLOPT_KEYPASSWD, set->key_password);
 }
 
-static void set_transfer(struct transfer *t, const struct http_settings *set)
+static void set_transfer(struct transfer *t, const struct http_settings *set, int64_t timeout_ms)
 {
     CURL *c = t->easy;
     curl_easy_setopt(c, CURLOPT_PRIVATE, t);
@@ -277,7 +278,7 @@ static void set_transfer(struct transfer *t, const struct http_settings *set)
     curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, t);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)set->connect_timeout_ms);
-    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)set->timeout_ms);
+    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
@@ -298,7 +299,7 @@ static bool set_request(struct transfer *t, const struct http_request *r)
 {
     const struct http_settings *set = t->link->set;
     bool is_tls = tolower((unsigned char)r->url[4]) == 's';
-    set_transfer(t, set);
+    set_transfer(t, set, r->timeout_ms ? r->timeout_ms : set->timeout_ms);
     set_version(t->easy, set, is_tls);
     set_redirects(t->easy, set, is_tls);
     set_tls(t->easy, set);
@@ -323,6 +324,7 @@ int http_link_start(struct http_link *l, const struct http_request *r, void *own
         return err_set(e, ERR_MEMORY, "not enough memory for a request");
     transfer_reset(t);
     t->owner = owner;
+    t->wanted = r->wanted;
     if (!set_request(t, r) || curl_multi_add_handle(l->multi, t->easy) != CURLM_OK) {
         push(&l->idle, t);
         return err_set(e, ERR_MEMORY, "not enough memory for a request");
@@ -419,6 +421,13 @@ static uint32_t wished_wait(const struct transfer *t)
     return http_retry_after_ms(h->value, clock_now_ms(t->link->set->clock));
 }
 
+static const char *wanted_header(const struct transfer *t)
+{
+    struct curl_header *h;
+    bool is_there = t->wanted && curl_easy_header(t->easy, t->wanted, 0, CURLH_HEADER, -1, &h) == CURLHE_OK;
+    return is_there ? h->value : NULL;
+}
+
 static void fill_answer(const struct transfer *t, CURLcode code, struct http_answer *a)
 {
     long status = 0;
@@ -433,6 +442,7 @@ static void fill_answer(const struct transfer *t, CURLcode code, struct http_ans
     a->wait_ms = wished_wait(t);
     a->body = t->body.len ? t->body.p : "";
     a->body_len = t->body.len;
+    a->wanted = wanted_header(t);
 }
 
 static void unlink_running(struct http_link *l, struct transfer *t)

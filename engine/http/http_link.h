@@ -45,6 +45,8 @@ struct http_request {
     size_t field_count;
     const char *body; /* NULL: none */
     size_t body_len;
+    int64_t timeout_ms; /* 0: the settings' */
+    const char *wanted; /* name of a header of the answer; NULL: none */
 };
 
 enum http_outcome {
@@ -63,6 +65,7 @@ struct http_answer {
     size_t passed_limit; /* it was cut after so many bytes of body or headers; 0: it is whole */
     const char *body;    /* until the next start or wait */
     size_t body_len;
+    const char *wanted;       /* value of the header that was wanted, as long as the body; NULL: it is not there */
     char text[HTTP_TEXT_MAX]; /* of the other outcomes: why, one line */
 };
 

@@ -30,7 +30,7 @@
 #include "engine/base/log.h"
 #include "engine/flow/filters.h"
 #include "engine/flow/source_mqtt.h"
-#include "engine/flow/thread.h"
+#include "engine/base/thread.h"
 
 #define FILTERS_MAX   4096
 #define TEMPLATES_MAX 256

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Thread: start one the way every thread of the flow starts, and the pair of lock and condition that they wait on. */
-#ifndef SLUICE_FLOW_THREAD_H
-#define SLUICE_FLOW_THREAD_H
+/* Thread: start one the way every thread of sluice starts, and the pair of lock and condition that they wait on. */
+#ifndef SLUICE_BASE_THREAD_H
+#define SLUICE_BASE_THREAD_H
 
 #include "engine/base/err.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pthreads with what every thread of the flow needs. */
-#include "engine/flow/thread.h"
+#include "engine/base/thread.h"
 
 #include <signal.h>
 #include <stdio.h>
