@@ -256,21 +256,25 @@ bool sql_rule_reads_payload(const struct sql_rule *rule)
     return rule->reads_payload;
 }
 
-static bool code_calls(const struct sql_code *code, int row)
+/* decode() asks only for Protocol Buffers, which take further arguments. */
+static bool asks(const struct sql_ins *ins)
 {
-    for (uint32_t i = 0; i < code->count; i++) {
-        if (code->ins[i].op == OP_CALL && code->ins[i].c == row)
-            return true;
-    }
-    return false;
+    const struct sql_func *func = sql_func_at(ins->c);
+    return func->flags & SQL_ASKS || (strcmp(func->name, "decode") == 0 && ins->n > 2);
 }
 
-bool sql_rule_calls(const struct sql_rule *rule, const char *name)
+static void code_questions(const struct sql_code *code, sql_question_taker *take, void *ctx)
+{
+    for (uint32_t i = 0; i < code->count; i++) {
+        if (code->ins[i].op == OP_CALL && asks(&code->ins[i]))
+            take(ctx, sql_func_at(code->ins[i].c)->name, code->spans[i]);
+    }
+}
+
+void sql_rule_questions(const struct sql_rule *rule, sql_question_taker *take, void *ctx)
 {
     const struct sql_program *program = &rule->program;
-    int row = sql_func_find(name, strlen(name));
-    bool calls = code_calls(&program->main, row);
-    for (uint32_t i = 0; i < program->template_count && !calls; i++)
-        calls = code_calls(&program->templates[i], row);
-    return calls;
+    code_questions(&program->main, take, ctx);
+    for (uint32_t i = 0; i < program->template_count; i++)
+        code_questions(&program->templates[i], take, ctx);
 }

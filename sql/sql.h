@@ -112,8 +112,9 @@ int sql_machine_render(struct sql_machine *m, const struct sql_rule *rule, int i
 
 /* True if the last run or template was ended by a look-up that has no answer yet. */
 bool sql_machine_waits(const struct sql_machine *m);
-/* Does the statement or one of its templates call this function? name: lower case. */
-bool sql_rule_calls(const struct sql_rule *rule, const char *name);
+/* Tell each call of the statement and its templates that asks the outside world: function of lookup.h, and where. */
+typedef void sql_question_taker(void *ctx, const char *function, struct span at);
+void sql_rule_questions(const struct sql_rule *rule, sql_question_taker *take, void *ctx);
 
 /* True if the last run, or a template since, needed the payload as JSON and it is not, or is nested too deeply or too large to
  * decode; e (may be NULL) gets offset and reason. An empty payload and a bare scalar are no failure. */
