@@ -105,7 +105,7 @@ int cmd_functions(int argc, char **argv)
         code = put_named(argv + 1, n, json, &out);
     else
         put_all(json, &out);
-    if (out.failed || fwrite(out.p, 1, out.len, stdout) != out.len)
+    if (out.failed || (out.len > 0 && fwrite(out.p, 1, out.len, stdout) != out.len))
         code = fail("functions", "cannot write the functions");
     buf_clear(&out);
     return code;
