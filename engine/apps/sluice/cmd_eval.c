@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `sluice eval`: one statement on payloads from standard input, one a line. */
+/* `sluice eval`: one statement on payloads from standard input, one a line, or on one payload from a file. */
 #include "engine/apps/sluice/cmds.h"
 
 #include <errno.h>
@@ -9,11 +9,13 @@
 #include "engine/apps/sluice/evaluate.h"
 #include "engine/apps/sluice/read_file.h"
 #include "engine/base/clock.h"
+#include "engine/base/json.h"
 #include "engine/base/random.h"
 #include "engine/base/topic.h"
 #include "sql/sql.h"
 
 #define OUTPUT_MAX ((size_t)64 << 20)
+#define CHECK_MAX  SQL_DEFAULT_ARENA /* for what an evaluation could read */
 
 struct eval {
     struct evaluator ev;
@@ -23,6 +25,10 @@ struct eval {
     struct buf out, topic;
     char *mock_text;
     struct arena mock_arena;
+    const char *payload_path; /* the whole file is the one payload; "-": all of standard input */
+    bool require_json;
+    bool was_not_json; /* some payload, and that was an error */
+    struct arena check_arena;
 };
 
 /* Is it a topic name? NULL is: one is made then. */
@@ -78,12 +84,26 @@ static int read_mock(struct eval *eval, const char *path)
     return rc;
 }
 
+/* Is the payload JSON, if it must be? `name` says which one it is. */
+static bool accept_payload(struct eval *eval, const char *name, const char *payload, size_t len)
+{
+    struct err e = { 0 };
+    if (!eval->require_json)
+        return true;
+    arena_reset(&eval->check_arena);
+    if (json_parse(&eval->check_arena, payload, len, NULL, &e))
+        return true;
+    fprintf(stderr, "sluice eval: %s: %s\n", name, e.text);
+    eval->was_not_json = true;
+    return false;
+}
+
 /* Evaluate one payload and print its output. */
-static int eval_line(struct eval *eval, const char *line, size_t len)
+static int eval_payload(struct eval *eval, const char *payload, size_t len)
 {
     struct err e = { 0 };
     bool is_json;
-    eval->message.payload = line;
+    eval->message.payload = payload;
     eval->message.payload_len = len;
     eval->message.arrival_ms = clock_now_ms(&clock_system);
     eval->message.seed = random_u64(&eval->random);
@@ -101,16 +121,19 @@ static int eval_line(struct eval *eval, const char *line, size_t len)
     return 0;
 }
 
-static int eval_input(struct eval *eval)
+static int eval_lines(struct eval *eval)
 {
-    char *line = NULL;
+    char *line = NULL, name[64];
     size_t cap = 0;
     ssize_t len;
     int rc = 0;
-    while ((len = getline(&line, &cap, stdin)) >= 0) {
+    for (unsigned long number = 1; (len = getline(&line, &cap, stdin)) >= 0; number++) {
         while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
             len--;
-        if (len > 0 && eval_line(eval, line, (size_t)len) < 0)
+        if (len == 0)
+            continue;
+        snprintf(name, sizeof(name), "line %lu", number);
+        if (!accept_payload(eval, name, line, (size_t)len) || eval_payload(eval, line, (size_t)len) < 0)
             rc = -1;
     }
     free(line);
@@ -118,6 +141,43 @@ static int eval_input(struct eval *eval)
         fprintf(stderr, "sluice eval: %s\n", strerror(errno));
         rc = -1;
     }
+    return rc;
+}
+
+static int eval_file(struct eval *eval)
+{
+    struct err e = { 0 };
+    size_t len;
+    bool is_stdin = strcmp(eval->payload_path, "-") == 0;
+    char *payload = is_stdin ? read_stdin(&len, &e) : read_file(eval->payload_path, &len, &e), name[256];
+    if (!payload) {
+        print_err(&e);
+        return -1;
+    }
+    if (is_stdin)
+        snprintf(name, sizeof(name), "standard input");
+    else
+        snprintf(name, sizeof(name), "\"%s\"", eval->payload_path);
+    int rc = accept_payload(eval, name, payload, len) ? eval_payload(eval, payload, len) : -1;
+    free(payload);
+    return rc;
+}
+
+/* Compile, prepare the messages, evaluate. */
+static int eval_statement(struct eval *eval, const char *sql, enum sql_version version, const char *mock,
+                          const char *topic)
+{
+    struct errs errs = { 0 };
+    int rc = evaluator_open(&eval->ev, "<sql>", sql, strlen(sql), version, &errs);
+    print_errs(&errs);
+    errs_clear(&errs);
+    if (rc == 0 && mock)
+        rc = read_mock(eval, mock);
+    if (rc == 0)
+        rc = set_topic(eval, topic);
+    if (rc == 0)
+        rc = eval->payload_path ? eval_file(eval) : eval_lines(eval);
+    evaluator_close(&eval->ev);
     return rc;
 }
 
@@ -133,6 +193,8 @@ int cmd_eval(int argc, char **argv)
         { "sourceip", 0, &eval.message.source_ip, NULL },
         { "rule", 0, &eval.rule_name, NULL },
         { "mock", 0, &mock, NULL },
+        { "payload", 0, &eval.payload_path, NULL },
+        { "require-json", 0, NULL, &eval.require_json },
         { "sql-version", 0, &version_name, NULL },
     };
     bool done;
@@ -151,24 +213,18 @@ int cmd_eval(int argc, char **argv)
     }
     if (check_topic(topic) < 0)
         return EXIT_USAGE;
-    struct errs errs = { 0 };
     buf_init(&eval.out, OUTPUT_MAX);
     buf_init(&eval.topic, OUTPUT_MAX);
     arena_init(&eval.mock_arena, READ_FILE_MAX);
+    arena_init(&eval.check_arena, CHECK_MAX);
     random_seed(&eval.random, random_entropy());
-    int rc = evaluator_open(&eval.ev, "<sql>", argv[1], strlen(argv[1]), version, &errs);
-    print_errs(&errs);
-    if (rc == 0 && mock)
-        rc = read_mock(&eval, mock);
-    if (rc == 0)
-        rc = set_topic(&eval, topic);
-    if (rc == 0)
-        rc = eval_input(&eval);
-    evaluator_close(&eval.ev);
-    errs_clear(&errs);
+    int rc = eval_statement(&eval, argv[1], version, mock, topic);
     buf_clear(&eval.out);
     buf_clear(&eval.topic);
     arena_clear(&eval.mock_arena);
+    arena_clear(&eval.check_arena);
     free(eval.mock_text);
+    if (eval.was_not_json)
+        return EXIT_NOT_JSON;
     return rc == 0 ? EXIT_OK : EXIT_FAILED;
 }

@@ -191,6 +191,8 @@ const struct cmd cmds[] = {
       cmd_check },
     { "eval", "SQL [options] < payloads",
       "Evaluate a statement on payloads from standard input, one a line; outputs on standard output, one a line",
+      "  --payload FILE   the whole file, byte for byte, is the one payload (-: all of standard input)\n"
+      "  --require-json   a payload that is not JSON is an error, with byte offset and reason, and is not evaluated\n"
       "  --topic T        topic of the messages (default: made from the FROM clause)\n"
       "  --clientid C     what clientid() gives (default: n/a)\n"
       "  --principal P    what principal() gives (default: Undefined)\n"
@@ -202,7 +204,8 @@ const struct cmd cmds[] = {
       "A payload that does not satisfy WHERE prints nothing. A line that is not JSON is a message like any other:\n"
       "its properties are Undefined. Empty lines are passed over.\n"
       "\n"
-      "Exit code: 0 all evaluated, 1 the statement is wrong or an evaluation was aborted, 2 wrong command line.\n"
+      "Exit code: 0 all evaluated, 1 the statement is wrong or an evaluation was aborted, 2 wrong command line,\n"
+      "3 a payload is not JSON (--require-json).\n"
       "\n"
       "  $ echo '{\"temperature\":90}' | sluice eval \"SELECT temperature, topic(2) AS site FROM 'plant/+/t'\" --topic "
       "plant/7/t\n"
