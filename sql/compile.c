@@ -13,6 +13,7 @@
 #include "engine/base/utf8.h"
 #include "sql/emit.h"
 #include "sql/funcs.h"
+#include "sql/lint.h"
 #include "sql/parse.h"
 #include "sql/resolve.h"
 #include "sql/rule_int.h"
@@ -121,6 +122,7 @@ static struct sql_rule *make_rule(struct src *src, enum sql_version version, str
         sql_rule_free(rule);
         return NULL;
     }
+    lint_statement(rule, st, scratch, errs);
     if (emit_statement(rule, st, scratch, errs) < 0) {
         sql_rule_free(rule);
         return NULL;
@@ -211,6 +213,10 @@ static int compile_template(struct sql_rule *rule, struct src *src, struct arena
         if (piece->expr)
             resolve_template(&context, piece->expr);
     }
+    for (struct template_piece *piece = pieces; errs->errors == 0 && piece; piece = piece->next) {
+        if (piece->expr)
+            lint_template(rule, piece->expr, errs);
+    }
     struct sql_code code = { 0 };
     if (errs->errors > 0 || emit_template(rule, pieces, &code, scratch, errs) < 0)
         return -1;
@@ -254,6 +260,12 @@ enum sql_version sql_rule_version(const struct sql_rule *rule)
 bool sql_rule_reads_payload(const struct sql_rule *rule)
 {
     return rule->reads_payload;
+}
+
+bool sql_rule_passes_bytes(const struct sql_rule *rule, struct span *star)
+{
+    *star = rule->star_at;
+    return rule->passes_bytes;
 }
 
 static bool code_calls(const struct sql_code *code, int row)

@@ -49,6 +49,10 @@ enum sql_version sql_rule_version(const struct sql_rule *rule);
 /* False if no evaluation of the statement or its templates needs the payload decoded. */
 bool sql_rule_reads_payload(const struct sql_rule *rule);
 
+/* True if the output is `*` (at that span) and nothing in the statement needs the payload to be JSON: then the output of a
+ * payload that is not JSON is its bytes. */
+bool sql_rule_passes_bytes(const struct sql_rule *rule, struct span *star);
+
 /* Append what the compiler made: tree, slots, constants, listing (`sluice explain`). */
 void sql_rule_explain(const struct sql_rule *rule, struct buf *out);
 
