@@ -634,7 +634,9 @@ static bool start(struct emitter *e, struct sql_rule *rule, struct arena *scratc
                   struct errs *errs)
 {
     struct sql_program *program = &rule->program;
-    *e = (struct emitter) { .program = program, .scratch = scratch, .folding = folding, .errs = errs, .folds = true };
+    *e = (struct emitter) {
+        .program = program, .scratch = scratch, .folding = folding, .errs = errs, .folds = !rule->unfolded
+    };
     e->next = e->most = (uint16_t)program->set_count;
     arena_init(folding, FOLD_BYTES);
     if (pool_init(&e->pool, program, &program->arena, scratch, rule->constant_cap, true))

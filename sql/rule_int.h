@@ -40,11 +40,15 @@ struct sql_rule {
     struct sql_template *templates; /* program.template_count of them, as program.templates */
     uint32_t template_cap;          /* room in templates and program.templates */
     uint32_t constant_cap;          /* room in program.constants */
+    bool unfolded;                  /* constants are computed in the run, so that a trace sees how */
     bool passes_bytes;              /* the output is `*`, and nothing needs the payload to be JSON: see star_at */
     struct span star_at;            /* that `*` */
     struct sql_alias *aliases;      /* sorted; those that are not `read`, for warnings about templates */
     uint32_t alias_count;
     const struct ast_name *variables; /* of SET: program.set_count of them, for the templates */
 };
+
+/* The statement of a rule once more, unfolded. Its paths are only read: all are known. Owned; NULL: memory (errs). */
+struct sql_rule *sql_rule_unfold(const struct sql_rule *rule, struct errs *errs) MUST_CHECK;
 
 #endif

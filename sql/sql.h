@@ -105,6 +105,11 @@ enum sql_outcome {
 enum sql_outcome sql_machine_run(struct sql_machine *m, const struct sql_rule *rule, const struct sql_env *env,
                                  struct err *e) MUST_CHECK;
 
+/* The same run, told: append to out, clause by clause, each value that was computed and why one is Undefined. What the run
+ * leaves in the machine is valid only for sql_machine_parse_failed. Slow, and takes memory from the heap. */
+enum sql_outcome sql_rule_trace(const struct sql_rule *rule, struct sql_machine *m, const struct sql_env *env,
+                                struct buf *out, struct err *e) MUST_CHECK;
+
 /* Append the output of the last run that matched. *is_json: false when it is the raw bytes of a payload that is not JSON.
  * -1: ERR_LIMIT. */
 int sql_machine_output(struct sql_machine *m, struct buf *out, bool *is_json, struct err *e) MUST_CHECK;

@@ -211,10 +211,22 @@ const struct cmd cmds[] = {
       "plant/7/t\n"
       "  {\"temperature\":90,\"site\":\"7\"}\n",
       cmd_eval },
-    { "explain", "SQL [--sql-version V]", "Show what a statement compiles to: tree, path slots and bytecode",
+    { "explain", "SQL [--sql-version V] | SQL --trace [options] < payload",
+      "Show what a statement compiles to: tree, path slots and bytecode; or what it does with a payload",
       "  --sql-version V  2015-10-08, 2016-03-23 (default) or beta\n"
+      "  --trace          run it on a payload and show, clause by clause, each value, and why one is Undefined\n"
+      "  --payload FILE   the payload (default: all of standard input)\n"
+      "  --topic, --clientid, --principal, --sourceip, --rule, --mock\n"
+      "                   the message and its world, as for sluice eval\n"
       "\n"
-      "Exit code: 0 shown, 1 the statement is wrong, 2 wrong command line.\n",
+      "Exit code: 0 shown, 1 the statement is wrong or the evaluation was aborted, 2 wrong command line.\n"
+      "\n"
+      "  $ echo '{\"a\":{\"b\":\"x\"}}' | sluice explain --trace \"SELECT a.b - 1 AS d FROM 't'\"\n"
+      "  topic t, payload of 17 bytes\n"
+      "  SELECT a.b - 1 AS d\n"
+      "    a.b                                   \"x\"\n"
+      "    a.b - 1                               Undefined: a.b is the String \"x\", which is no number\n"
+      "  output {}\n",
       cmd_explain },
     { "options", "", "Show every option of sluice.yaml and of the actions of rules",
       "Exit code: 0 shown, 2 wrong command line.\n", cmd_show_options },
