@@ -171,7 +171,9 @@ static void open_action(struct compile *c, struct sql_rule *sql, const struct co
         c->failed = true;
         return;
     }
-    struct rule_host h = { .host = { host_template_add, host_template_is_constant, is_error_action, ACT_BATCHING_NONE },
+    struct rule_host h = { .host = { .template_add = host_template_add,
+                                     .template_is_constant = host_template_is_constant,
+                                     .is_error_action = is_error_action },
                            .sql = sql };
     out->action = type->action_open(out->target->handle, options, &h.host, c->errs);
     out->templates = h.templates;

@@ -29,7 +29,7 @@ static void compare(struct both *b, uint32_t node, const struct opinion_value *v
 static void compare_number(const struct both *b, uint32_t node, const struct opinion_value *v)
 {
     const struct json_node *n = json_at(b->doc, node);
-    char text[NUMBER_MAX], *end;
+    char text[NUMBER_MAX], *end = text;
     if (n->len >= sizeof(text))
         return;
     memcpy(text, b->doc->text + n->off, n->len);
