@@ -163,7 +163,8 @@ static bool is_names(const struct ast *node)
 
 static bool is_joined(const struct ast *x, const struct ast *y)
 {
-    return y->op == TOKEN_MINUS && is_names(x) && is_names(y) && x->at.off + x->at.len + 1 == y->at.off;
+    return y->op == TOKEN_MINUS && is_names(x) && is_names(y) && y->path.count == 1 &&
+           x->at.off + x->at.len + 1 == y->at.off;
 }
 
 static bool same_text(const struct ast_name *a, const struct ast_name *b)
@@ -176,8 +177,8 @@ static bool is_difference(const struct ast *node)
     return node->kind == AST_CHAIN && node->list.items->next && node->list.items->next->op == TOKEN_MINUS;
 }
 
-/* `a.my-key`: the last of the names that hyphens join without a space, or NULL. Two members of one Object may well be
- * subtracted like that (`a.max-a.min`). */
+/* `a.my-key`: the last of the names that hyphens join without a space, or NULL. Two members may well be subtracted
+ * like that (`a.max-b.max`). */
 static const struct ast *hyphen_end(const struct ast *node)
 {
     const struct ast *first = is_difference(node) ? node->list.items : NULL, *last = first;
