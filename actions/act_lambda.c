@@ -139,6 +139,7 @@ static void *action_open(void *target, const struct conf *conf, struct act_host 
         errs_refuse(errs, ERR_MEMORY, conf->at, "not enough memory");
         return NULL;
     }
+    host->needs_json = true;
     int rc = opt_read(action_options, ACTION_OPTIONS, conf, "lambda", conf->at, a, errs);
     rc = open_function(a, host, errs) < 0 ? -1 : rc;
     if (rc == 0)

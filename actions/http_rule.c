@@ -233,6 +233,7 @@ static int open_batch(struct http_rule *r, struct act_host *host, struct errs *e
     if (!method_has_body[r->method])
         return errs_refuse(errs, ERR_CONF_VALUE, at, "\"enableBatching\" needs a method that sends a body");
     host->batching = r->batch.across_topics ? ACT_BATCHING_TOPICS : ACT_BATCHING_TOPIC;
+    host->needs_json = true;
     if (r->batch.across_topics)
         return 0;
     static char topic[] = TOPIC_MESSAGE;

@@ -50,7 +50,7 @@ struct sql_func {
     enum sql_func_subject subject;
     uint8_t min, max;   /* argument count; SQL_ANY_COUNT: no upper bound. Another count gives Undefined at run time */
     const char *params; /* for people: "name: Type, …", [ ] around what may be left out */
-    const char *result; /* and the result's type; Number: Int or Decimal */
+    const char *result; /* and the result's type; Number: Int or Decimal. Lint reads it */
     unsigned flags;
     enum sql_version since;
     void (*body)(struct sql_call *call);

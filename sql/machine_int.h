@@ -56,6 +56,9 @@ struct sql_machine {
     struct val result;
 };
 
+/* sql_machine_run, watched (trace.c). */
+enum sql_outcome sql_machine_run_watched(struct sql_machine *m, const struct sql_rule *rule, const struct sql_env *env,
+                                         struct sql_watch *watch, struct err *e);
 /* Value of a path slot; remembered. */
 struct val sql_machine_slot(struct sql_machine *m, uint32_t slot);
 /* `*`: the JSON value, or the bytes. */
