@@ -12,12 +12,14 @@
 #include "lookups/asker.h"
 #include "lookups/lookups_int.h"
 
+#define ASKER_COUNT (AWS_SERVICE_COUNT + 1) /* one for each service, and one for files */
+
 struct lookups {
     struct lookup_port port; /* first: the port is the look-ups */
     const struct clock *clock;
     struct lookups_conf conf;
     struct kept *kept;
-    struct asker *asker;
+    struct asker *askers[ASKER_COUNT]; /* by asker_of; NULL: nothing is asked there */
 };
 
 #define FIELD(name) offsetof(struct lookups_conf, name)
@@ -46,7 +48,7 @@ static const struct opt options[] = {
     { "connectTimeout", OPT_DURATION, FIELD(http.connect_timeout_ms), .def = "2s", .min = 100, .max = 60000,
       .help = "longest time to connect, look-up of the name included" },
     { "maxRequests", OPT_INT, FIELD(http.connections), .def = "64", .min = 1, .max = 1000,
-      .help = "requests that are under way at once; further ones wait" },
+      .help = "requests that are under way at once, to each service; further ones wait" },
     { "caFile", OPT_PATH, FIELD(http.ca_file),
       .help = "PEM file of the authorities that may sign the endpoints' certificates; absent: those of the system" },
 };
@@ -154,6 +156,12 @@ static bool fail_now(struct lookup *q, const char *why)
     return true;
 }
 
+/* Each service has an asker of its own, so that one that is slow takes no other's turns. */
+static size_t asker_of(const struct teller *t)
+{
+    return (size_t)(t->service + 1);
+}
+
 /* As struct lookup_port has it. */
 static bool ask(struct lookup_port *port, struct lookup *q)
 {
@@ -166,10 +174,22 @@ static bool ask(struct lookup_port *port, struct lookup *q)
         q->outcome = LOOKUP_ANSWERED;
         return true;
     }
-    return asker_take(l->asker, q, t) ? false : fail_now(q, "it cannot be asked now");
+    return asker_take(l->askers[asker_of(t)], q, t) ? false : fail_now(q, "it cannot be asked now");
 }
 
 /* --- life --- */
+
+static int make_askers(struct lookups *l, struct err *e)
+{
+    for (size_t i = 0; i < teller_count; i++) {
+        struct asker **asker = &l->askers[asker_of(tellers[i])];
+        if (!*asker && is_configured(&l->conf, tellers[i]))
+            *asker = asker_new(&l->conf, l->kept, l->clock, e);
+        if (!*asker && is_configured(&l->conf, tellers[i]))
+            return -1;
+    }
+    return 0;
+}
 
 struct lookups *lookups_open(const struct conf *conf, const struct clock *clock, struct errs *errs)
 {
@@ -185,8 +205,7 @@ struct lookups *lookups_open(const struct conf *conf, const struct clock *clock,
     l->clock = clock;
     int rc = read_conf(&l->conf, conf, clock, errs);
     l->kept = rc == 0 ? kept_new() : NULL;
-    l->asker = l->kept ? asker_new(&l->conf, l->kept, clock, &e) : NULL;
-    if (l->asker)
+    if (l->kept && make_askers(l, &e) == 0)
         return l;
     if (rc == 0)
         errs_refuse(errs, ERR_MEMORY, at, e.code ? e.text : "not enough memory for look-ups");
@@ -196,7 +215,11 @@ struct lookups *lookups_open(const struct conf *conf, const struct clock *clock,
 
 int lookups_start(struct lookups *l, struct err *e)
 {
-    return asker_start(l->asker, e);
+    for (size_t i = 0; i < ASKER_COUNT; i++) {
+        if (l->askers[i] && asker_start(l->askers[i], e) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 struct lookup_port *lookups_port(struct lookups *l)
@@ -208,7 +231,8 @@ void lookups_close(struct lookups *l)
 {
     if (!l)
         return;
-    asker_free(l->asker);
+    for (size_t i = 0; i < ASKER_COUNT; i++)
+        asker_free(l->askers[i]);
     kept_free(l->kept);
     conf_clear(&l->conf);
     free(l);

@@ -10,7 +10,7 @@
  *       descriptors: protos/                       # decode(…, 'proto', …)
  *       documents: things/                         # shadows and registry, until the device services have them
  *
- * One thread of its own sends all requests; asking never blocks. Threads: lookups_open to lookups_close control, in that
+ * Threads of its own send the requests, one for each service; asking never blocks. Threads: lookups_open to lookups_close control, in that
  * order; the port's ask any. */
 #ifndef SLUICE_LOOKUPS_LOOKUPS_H
 #define SLUICE_LOOKUPS_LOOKUPS_H

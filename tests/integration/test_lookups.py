@@ -283,6 +283,32 @@ class LambdaTest(Case):
             self.assertEqual(numbers, sorted(numbers))
 
 
+    def test_a_slow_service_takes_no_turns_of_another(self):
+        """As many items as may be under way are held for good; a function is called all the same."""
+        asked, through = threading.Semaphore(0), threading.Event()
+
+        def hold(request):
+            asked.release()
+            through.wait(PATIENCE)
+            return Answer(body=b'{"Item":{"n":{"N":"5"}}}')
+
+        server = self.server(double=lambda request: Answer(body=json.dumps(request.json * 2).encode()))
+        items = self.enterContext(HttpServer(hold))
+        self.addCleanup(through.set)
+        rules = {"held": f"SELECT get_dynamodb('t', 'k', n, '{ROLE}').n AS n FROM 'slow/+'", "fast": f"SELECT aws_lambda('{ARN}double', n) AS r FROM 'fast/+'"}
+        messages = [message({"n": n}, f"slow/{n}") for n in range(5)] + [message({"n": n}, f"fast/{n}") for n in range(20)]
+        lookups = f"  timeout: 60s\n  maxRequests: 2\n  lambda: {{ endpoint: {server.url} }}\n  dynamodb: {{ endpoint: {items.url} }}"
+        service = self.service(lookups, rules, messages)
+        service.start()
+        for _ in range(2):
+            self.assertTrue(asked.acquire(timeout=PATIENCE))
+        wait_until(lambda: len(read_ndjson(service.path("out/fast.ndjson"))) == 20, "what the function returned")
+        self.assertEqual(read_ndjson(service.path("out/held.ndjson")), [])
+        through.set()
+        self.assertEqual(service.wait(), 0)
+        self.assertEqual(read_ndjson(service.path("out/held.ndjson")), [{"n": 5}] * 5)
+
+
 class FileTest(Case):
     FILES = {
         "things/shadows/press.json": '{"state":{"reported":{"site":"hall 3"}}}',
