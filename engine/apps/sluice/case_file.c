@@ -269,7 +269,7 @@ static int p_correlation_data(struct reader *r, uint32_t node)
 }
 static int p_format_indicator(struct reader *r, uint32_t node)
 {
-    double format;
+    double format = 0;
     if (read_double(r, node, "payload_format_indicator", &format) < 0)
         return -1;
     if (format != 0 && format != 1)
