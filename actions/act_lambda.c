@@ -15,18 +15,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actions/http_auth.h"
 #include "actions/http_run.h"
 #include "actions/http_target.h"
-#include "actions/http_url.h"
-#include "actions/lambda_name.h"
 #include "engine/base/clock.h"
+#include "engine/http/aws_endpoint.h"
+#include "engine/http/http_auth.h"
+#include "engine/http/http_settings.h"
+#include "engine/http/http_url.h"
+#include "engine/http/lambda_name.h"
 
 #define BATCH_MAX   500
 #define SECRETS_MAX 4
 #define FIELDS_MAX  (2 + HTTP_AUTH_FIELDS)
 #define URL_ROOM    ((size_t)HTTP_URL_MAX * 2)
-#define FAR_REGION  "us-east-1" /* what AWS's tools sign for when nobody names a region */
 
 /* --- target --- */
 
@@ -69,44 +70,6 @@ static void target_close(void *target)
     free(t);
 }
 
-static int check_endpoint(struct lambda_target *t, const struct conf *conf, struct errs *errs)
-{
-    struct http_url u;
-    struct err e = { 0 };
-    if (!t->endpoint)
-        return -1;
-    if (http_url_split(&u, t->endpoint, strlen(t->endpoint), &e) < 0)
-        return errs_refuse_value(errs, &e, conf_get(conf, "endpoint")->at);
-    if (strchr(t->endpoint, '?'))
-        return errs_refuse(errs, ERR_CONF_VALUE, conf_get(conf, "endpoint")->at, "an endpoint cannot have a query");
-    if (u.path_len > 0 && u.path[u.path_len - 1] == '/')
-        t->endpoint[strlen(t->endpoint) - 1] = '\0';
-    if (conf_get(conf, "endpoint")->is_filled && t->endpoint[u.origin_len])
-        t->secret_path = t->endpoint + u.origin_len;
-    return 0;
-}
-
-/* Are there credentials to be found where the connection says so? */
-static int check_credentials(const struct lambda_target *t, struct errs *errs)
-{
-    struct aws_credentials found;
-    struct err e = { 0 };
-    bool is_there;
-    int rc = aws_credentials_find(&t->aws, &found, &is_there, &e);
-    aws_credentials_clear(&found);
-    return rc < 0 && t->credentials_conf ? errs_refuse_value(errs, &e, t->credentials_conf->at) : 0;
-}
-
-static int take_region(struct lambda_target *t)
-{
-    const char *region = getenv("AWS_REGION");
-    if (!region || !region[0])
-        region = getenv("AWS_DEFAULT_REGION");
-    if (!t->region)
-        t->region = strdup(region && region[0] ? region : FAR_REGION);
-    return t->region ? 0 : -1;
-}
-
 static void *target_open(const struct conf *conf, const struct act_env *env, struct errs *errs)
 {
     struct span at = conf ? conf->at : (struct span) { 0 };
@@ -120,12 +83,12 @@ static void *target_open(const struct conf *conf, const struct act_env *env, str
     t->settings.response_max = 16384;
     t->settings.clock = env->clock;
     int rc = opt_read(target_options, TARGET_OPTIONS, conf, "lambda", at, t, errs);
-    rc = check_endpoint(t, conf, errs) < 0 ? -1 : rc;
-    rc = http_target_check_files(&t->settings, conf, errs) < 0 ? -1 : rc;
+    rc = aws_endpoint_check(t->endpoint, conf, &t->secret_path, errs) < 0 ? -1 : rc;
+    rc = http_settings_check_files(&t->settings, conf, errs) < 0 ? -1 : rc;
     rc = aws_source_read(&t->aws, t->credentials_conf, errs) < 0 ? -1 : rc;
     if (rc == 0)
-        rc = check_credentials(t, errs);
-    if (rc == 0 && take_region(t) < 0)
+        rc = aws_source_check(&t->aws, t->credentials_conf, errs);
+    if (rc == 0 && aws_region_default(&t->region) < 0)
         rc = errs_refuse(errs, ERR_MEMORY, at, "not enough memory");
     if (rc == 0)
         return t;
@@ -176,6 +139,7 @@ static void *action_open(void *target, const struct conf *conf, struct act_host 
         errs_refuse(errs, ERR_MEMORY, conf->at, "not enough memory");
         return NULL;
     }
+    host->needs_json = true;
     int rc = opt_read(action_options, ACTION_OPTIONS, conf, "lambda", conf->at, a, errs);
     rc = open_function(a, host, errs) < 0 ? -1 : rc;
     if (rc == 0)
@@ -210,11 +174,7 @@ static int make_url(const struct lambda_lane *l, const struct act_item *item, st
     if (lambda_name_split(&name, text->p, text->len, e) < 0)
         return -1;
     buf_init(&out, URL_ROOM);
-    buf_printf(&out, "%s/2015-03-31/functions/%.*s/invocations", l->target->endpoint, (int)name.name_len, name.name);
-    bool latest = name.qualifier_len > 0 && name.qualifier[0] == '$';
-    if (name.qualifier_len > 0)
-        buf_printf(&out, "?Qualifier=%s%.*s", latest ? "%24" : "", (int)name.qualifier_len - latest,
-                   name.qualifier + latest);
+    lambda_name_url(&name, l->target->endpoint, &out);
     q->url = out.failed ? NULL : arena_strndup(a, out.p, out.len);
     buf_clear(&out);
     if (!q->url)

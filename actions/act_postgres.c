@@ -263,6 +263,7 @@ static void *pg_action_open(void *target, const struct conf *conf, struct act_ho
     rc = open_table(a, host, errs) < 0 ? -1 : rc;
     rc = open_columns(a, host, errs) < 0 ? -1 : rc;
     rc = open_keys(a, conf->at, errs) < 0 ? -1 : rc;
+    host->needs_json = a->column_count == 0;
     if (rc == 0)
         return a;
     pg_action_close(a);

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "actions/http_url.h"
 #include "actions/items.h"
+#include "engine/http/http_url.h"
 
 #define FIELD(name)   offsetof(struct http_rule, name)
 #define COUNT_OF(a)   (sizeof(a) / sizeof((a)[0]))
@@ -233,6 +233,7 @@ static int open_batch(struct http_rule *r, struct act_host *host, struct errs *e
     if (!method_has_body[r->method])
         return errs_refuse(errs, ERR_CONF_VALUE, at, "\"enableBatching\" needs a method that sends a body");
     host->batching = r->batch.across_topics ? ACT_BATCHING_TOPICS : ACT_BATCHING_TOPIC;
+    host->needs_json = true;
     if (r->batch.across_topics)
         return 0;
     static char topic[] = TOPIC_MESSAGE;

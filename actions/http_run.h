@@ -13,8 +13,8 @@
 #define SLUICE_ACTIONS_HTTP_RUN_H
 
 #include "actions/http_code.h"
-#include "actions/http_link.h"
 #include "engine/base/arena.h"
+#include "engine/http/http_link.h"
 #include "sluice/action.h"
 
 struct http_run;

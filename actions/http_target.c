@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "actions/http_url.h"
+#include "engine/http/http_settings.h"
+#include "engine/http/http_url.h"
 
 static const char *const versions[] = { "auto", "1.1", NULL };
 
@@ -54,25 +55,6 @@ void http_target_close(void *target)
     aws_source_clear(&t->aws);
     opt_free(http_target_options, HTTP_TARGET_OPTION_COUNT, t);
     free(t);
-}
-
-int http_target_check_files(const struct http_settings *s, const struct conf *conf, struct errs *errs)
-{
-    const struct {
-        const char *name, *path;
-    } files[] = { { "caFile", s->ca_file }, { "certFile", s->cert_file }, { "keyFile", s->key_file } };
-    int rc = 0;
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        if (!files[i].path || access(files[i].path, R_OK) == 0)
-            continue;
-        errs_add(errs, SEV_ERROR, ERR_IO, conf_get(conf, files[i].name)->at, "\"%s\" could not be read: %s",
-                 files[i].name, strerrordesc_np(errno));
-        rc = -1;
-    }
-    if (s->key_file && !s->cert_file)
-        rc = errs_refuse(errs, ERR_CONF_VALUE, conf_get(conf, "keyFile")->at,
-                         "\"keyFile\" is of no use without \"certFile\"");
-    return rc;
 }
 
 /* A base: scheme, host and perhaps a path. */
@@ -131,7 +113,7 @@ void *http_target_open(const struct conf *conf, const struct act_env *env, struc
     rc = http_auth_read(&t->auth, t->auth_conf, true, errs) < 0 ? -1 : rc;
     rc = aws_source_read(&t->aws, t->credentials_conf, errs) < 0 ? -1 : rc;
     rc = http_fields_read(t->fields_conf, take_field, t, errs) < 0 ? -1 : rc;
-    rc = http_target_check_files(&t->settings, conf, errs) < 0 ? -1 : rc;
+    rc = http_settings_check_files(&t->settings, conf, errs) < 0 ? -1 : rc;
     t->settings.clock = env->clock;
     if (rc == 0)
         return t;

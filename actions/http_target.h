@@ -3,11 +3,11 @@
 #ifndef SLUICE_ACTIONS_HTTP_TARGET_H
 #define SLUICE_ACTIONS_HTTP_TARGET_H
 
-#include "actions/aws_credentials.h"
-#include "actions/http_auth.h"
-#include "actions/http_field.h"
-#include "actions/http_link.h"
 #include "engine/base/opt.h"
+#include "engine/http/aws_credentials.h"
+#include "engine/http/http_auth.h"
+#include "engine/http/http_field.h"
+#include "engine/http/http_link.h"
 #include "sluice/action.h"
 
 #include <stddef.h>
@@ -32,8 +32,5 @@ void http_target_close(void *target);
 
 /* Does the connection send a header of this name with every request? */
 bool http_target_has_field(const struct http_target *t, const char *name);
-
-/* Every file that is named must be there. 0, or -1 after adding to errs. */
-int http_target_check_files(const struct http_settings *s, const struct conf *conf, struct errs *errs) MUST_CHECK;
 
 #endif

@@ -11,6 +11,7 @@ pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.88)
 pkg_check_modules(NETTLE REQUIRED IMPORTED_TARGET nettle)
 if(SLUICE_TESTS)
     pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+    pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 endif()
 
 # Packages without a pkg-config file.

@@ -13,6 +13,7 @@
 #include "engine/base/utf8.h"
 #include "sql/emit.h"
 #include "sql/funcs.h"
+#include "sql/lint.h"
 #include "sql/parse.h"
 #include "sql/resolve.h"
 #include "sql/rule_int.h"
@@ -113,7 +114,8 @@ static bool keep_names(struct sql_rule *rule, const struct ast_statement *st)
 }
 
 static struct sql_rule *make_rule(struct src *src, enum sql_version version, struct sql_paths *paths,
-                                  const struct ast_statement *st, struct arena *scratch, struct errs *errs)
+                                  const struct ast_statement *st, bool unfolded, struct arena *scratch,
+                                  struct errs *errs)
 {
     struct sql_rule *rule = rule_new(src, version, paths);
     if (!rule || !keep_names(rule, st)) {
@@ -121,6 +123,8 @@ static struct sql_rule *make_rule(struct src *src, enum sql_version version, str
         sql_rule_free(rule);
         return NULL;
     }
+    rule->unfolded = unfolded;
+    lint_statement(rule, st, scratch, errs);
     if (emit_statement(rule, st, scratch, errs) < 0) {
         sql_rule_free(rule);
         return NULL;
@@ -128,7 +132,8 @@ static struct sql_rule *make_rule(struct src *src, enum sql_version version, str
     return rule;
 }
 
-struct sql_rule *sql_rule_compile(struct src *src, enum sql_version version, struct sql_paths *paths, struct errs *errs)
+static struct sql_rule *compile(struct src *src, enum sql_version version, struct sql_paths *paths, bool unfolded,
+                                struct errs *errs)
 {
     struct errs own = { 0 };
     struct arena scratch;
@@ -145,11 +150,21 @@ struct sql_rule *sql_rule_compile(struct src *src, enum sql_version version, str
     context.broken = own.errors > 0;
     resolve_statement(&context, st);
     if (own.errors == 0)
-        rule = make_rule(src, version, paths, st, &scratch, &own);
+        rule = make_rule(src, version, paths, st, unfolded, &scratch, &own);
 out:
     arena_clear(&scratch);
     deliver(&own, errs);
     return rule;
+}
+
+struct sql_rule *sql_rule_compile(struct src *src, enum sql_version version, struct sql_paths *paths, struct errs *errs)
+{
+    return compile(src, version, paths, false, errs);
+}
+
+struct sql_rule *sql_rule_unfold(const struct sql_rule *rule, struct errs *errs)
+{
+    return compile(rule->src, rule->program.version, rule->paths, true, errs);
 }
 
 /* ---- templates ---- */
@@ -211,6 +226,10 @@ static int compile_template(struct sql_rule *rule, struct src *src, struct arena
         if (piece->expr)
             resolve_template(&context, piece->expr);
     }
+    for (struct template_piece *piece = pieces; errs->errors == 0 && piece; piece = piece->next) {
+        if (piece->expr)
+            lint_template(rule, piece->expr, errs);
+    }
     struct sql_code code = { 0 };
     if (errs->errors > 0 || emit_template(rule, pieces, &code, scratch, errs) < 0)
         return -1;
@@ -256,21 +275,31 @@ bool sql_rule_reads_payload(const struct sql_rule *rule)
     return rule->reads_payload;
 }
 
-static bool code_calls(const struct sql_code *code, int row)
+bool sql_rule_passes_bytes(const struct sql_rule *rule, struct span *star)
 {
-    for (uint32_t i = 0; i < code->count; i++) {
-        if (code->ins[i].op == OP_CALL && code->ins[i].c == row)
-            return true;
-    }
-    return false;
+    *star = rule->star_at;
+    return rule->passes_bytes;
 }
 
-bool sql_rule_calls(const struct sql_rule *rule, const char *name)
+/* decode() asks only for Protocol Buffers, which take further arguments. */
+static bool asks(const struct sql_ins *ins)
+{
+    const struct sql_func *func = sql_func_at(ins->c);
+    return func->flags & SQL_ASKS || (strcmp(func->name, "decode") == 0 && ins->n > 2);
+}
+
+static void code_questions(const struct sql_code *code, sql_question_taker *take, void *ctx)
+{
+    for (uint32_t i = 0; i < code->count; i++) {
+        if (code->ins[i].op == OP_CALL && asks(&code->ins[i]))
+            take(ctx, sql_func_at(code->ins[i].c)->name, code->spans[i]);
+    }
+}
+
+void sql_rule_questions(const struct sql_rule *rule, sql_question_taker *take, void *ctx)
 {
     const struct sql_program *program = &rule->program;
-    int row = sql_func_find(name, strlen(name));
-    bool calls = code_calls(&program->main, row);
-    for (uint32_t i = 0; i < program->template_count && !calls; i++)
-        calls = code_calls(&program->templates[i], row);
-    return calls;
+    code_questions(&program->main, take, ctx);
+    for (uint32_t i = 0; i < program->template_count; i++)
+        code_questions(&program->templates[i], take, ctx);
 }

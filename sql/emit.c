@@ -15,6 +15,7 @@
 #include "engine/base/num.h"
 #include "sql/funcs.h"
 #include "sql/lex.h"
+#include "sql/lint.h"
 #include "sql/pool.h"
 #include "sql/vm.h"
 
@@ -34,8 +35,9 @@ struct emitter {
     uint32_t count, cap;
     struct sql_guard *guards;
     uint32_t guard_count, guard_cap;
-    uint16_t next, most; /* registers: first free one, most ever taken */
-    uint16_t element;    /* register of the innermost nested query's element */
+    uint16_t next, most;     /* registers: first free one, most ever taken */
+    uint16_t element;        /* register of the innermost nested query's element */
+    const struct ast *where; /* the statement's, or NULL */
     bool folds;
     bool reads_payload, needs_json;
     bool failed;
@@ -214,8 +216,10 @@ static bool fold(struct emitter *e, const struct ast *node, uint16_t to)
 {
     struct val v, copy;
     bool done = compute(e, node, &v) && !(v.kind == VAL_STRING && v.n > FOLD_TEXT) && pool_copy(&e->pool, v, &copy);
-    if (done)
+    if (done) {
         put_constant(e, node->at, to, copy);
+        lint_constant(node, &v, node == e->where, e->errs);
+    }
     arena_reset(e->folding);
     return done;
 }
@@ -630,7 +634,9 @@ static bool start(struct emitter *e, struct sql_rule *rule, struct arena *scratc
                   struct errs *errs)
 {
     struct sql_program *program = &rule->program;
-    *e = (struct emitter) { .program = program, .scratch = scratch, .folding = folding, .errs = errs, .folds = true };
+    *e = (struct emitter) {
+        .program = program, .scratch = scratch, .folding = folding, .errs = errs, .folds = !rule->unfolded
+    };
     e->next = e->most = (uint16_t)program->set_count;
     arena_init(folding, FOLD_BYTES);
     if (pool_init(&e->pool, program, &program->arena, scratch, rule->constant_cap, true))
@@ -681,6 +687,7 @@ static void gen_statement(struct emitter *e, const struct ast_statement *st)
     const struct ast_query *q = &st->query;
     uint16_t mark = e->next;
     gen_sets(e, st);
+    e->where = q->where;
     if (q->where)
         put_op(e, q->where->at, OP_WHERE, operand(e, q->where), 0, 0);
     e->next = mark;
@@ -695,6 +702,13 @@ static void gen_statement(struct emitter *e, const struct ast_statement *st)
         e->needs_json = needs_json;
 }
 
+/* Does the statement pass on the bytes of a payload that is not JSON? */
+static void note_bytes(struct sql_rule *rule, const struct ast_query *q)
+{
+    rule->star_at = q->items->expr->at;
+    rule->passes_bytes = q->is_value && q->items->expr->kind == AST_STAR && !rule->program.needs_json;
+}
+
 int emit_statement(struct sql_rule *rule, const struct ast_statement *statement, struct arena *scratch,
                    struct errs *errs)
 {
@@ -705,6 +719,7 @@ int emit_statement(struct sql_rule *rule, const struct ast_statement *statement,
         return -1;
     gen_statement(&e, statement);
     rule->program.needs_json = e.needs_json;
+    note_bytes(rule, &statement->query);
     return finish(&e, rule, &rule->program.main);
 }
 

@@ -119,7 +119,11 @@ void fn_decode(struct sql_call *c)
 {
     struct sql_text text;
     struct err e = { 0 };
-    if (!sql_arg_is(c, 1, "base64") || c->args[0].kind != VAL_STRING || !sql_arg_text(c, 0, &text))
+    if (sql_arg_is(c, 1, "proto")) {
+        sql_decode_proto(c);
+        return;
+    }
+    if (c->count != 2 || !sql_arg_is(c, 1, "base64") || c->args[0].kind != VAL_STRING || !sql_arg_text(c, 0, &text))
         return;
     size_t size = text.len / 4 * 3;
     char *bytes = arena_alloc(c->arena, size + 1);

@@ -41,14 +41,13 @@ PRINTF_LIKE(2, 3) static void abort_calls(struct sql_call *c, const char *fmt, .
     va_end(ap);
 }
 
-/* Count a call. False: a statement may not make so many, and the rule ends without any action. */
-static bool count_call(struct sql_call *c, enum sql_limited which, unsigned most, const char *function)
+bool sql_count_call(struct sql_call *c, unsigned which, unsigned most, const char *function)
 {
     if (c->machine->calls[which] < most) {
         c->machine->calls[which]++;
         return true;
     }
-    abort_calls(c, "a statement may call %s() %s only", function, most == 1 ? "once" : "so often");
+    abort_calls(c, "a statement may call %s() %s only", function, most == 1 ? "once" : "twice");
     return false;
 }
 
@@ -139,7 +138,7 @@ void fn_get_dynamodb(struct sql_call *c)
         return;
     for (uint32_t i = 0; i < count; i++)
         args[i] = i == 2 || i == 4 ? key_value(c, i) : text_arg(c, i);
-    if (!all_defined(args, count) || !count_call(c, SQL_LIMITED_DYNAMODB, DYNAMODB_CALLS, "get_dynamodb"))
+    if (!all_defined(args, count) || !sql_count_call(c, SQL_LIMITED_DYNAMODB, DYNAMODB_CALLS, "get_dynamodb"))
         return;
     if (sql_look_up(c, "get_dynamodb", args, count, &item) && item.kind != VAL_NULL)
         c->result = item;
@@ -150,7 +149,7 @@ void fn_get_registry_data(struct sql_call *c)
     struct val args[] = { text_arg(c, 0), text_arg(c, 1) };
     if (!sql_arg_is(c, 0, "DescribeThing") && !sql_arg_is(c, 0, "ListThingGroupsForThing"))
         return;
-    if (all_defined(args, 2) && count_call(c, SQL_LIMITED_REGISTRY, REGISTRY_CALLS, "get_registry_data"))
+    if (all_defined(args, 2) && sql_count_call(c, SQL_LIMITED_REGISTRY, REGISTRY_CALLS, "get_registry_data"))
         (void)!sql_look_up(c, "get_registry_data", args, 2, &c->result);
 }
 

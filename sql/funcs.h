@@ -24,6 +24,17 @@ enum sql_func_flag {
     SQL_ROLE_SECOND = 128, /* the second one is */
 };
 
+enum sql_func_subject {
+    SQL_MATHEMATICS,
+    SQL_TEXT,
+    SQL_DIGESTS,
+    SQL_VALUES, /* collections, types and control */
+    SQL_MESSAGE,
+    SQL_TIME,
+    SQL_OUTSIDE,
+    SQL_SUBJECT_COUNT
+};
+
 /* What a body gets and gives. */
 struct sql_call {
     struct sql_machine *machine; /* NULL while folding constants: pure bodies do not use it */
@@ -36,9 +47,10 @@ struct sql_call {
 
 struct sql_func {
     const char *name; /* lower case; rows are sorted by it */
-    uint8_t min, max; /* argument count; SQL_ANY_COUNT: no upper bound. Another count gives Undefined at run time */
-    const char *in,
-        *out; /* types for the docs: i Int, d Decimal, n number, s String, b Boolean, a Array, o Object, v any */
+    enum sql_func_subject subject;
+    uint8_t min, max;   /* argument count; SQL_ANY_COUNT: no upper bound. Another count gives Undefined at run time */
+    const char *params; /* for people: "name: Type, …", [ ] around what may be left out */
+    const char *result; /* and the result's type; Number: Int or Decimal. Lint reads it */
     unsigned flags;
     enum sql_version since;
     void (*body)(struct sql_call *call);
@@ -50,5 +62,6 @@ struct sql_func {
 int sql_func_find(const char *name, size_t len);
 const struct sql_func *sql_func_at(uint32_t row);
 uint32_t sql_func_count(void);
+const char *sql_func_subject_name(enum sql_func_subject subject);
 
 #endif

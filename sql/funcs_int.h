@@ -100,6 +100,9 @@ void fn_timestamp(struct sql_call *c);
 void fn_topic(struct sql_call *c);
 void fn_traceid(struct sql_call *c);
 
+/* func_proto.c: decode() when its second argument is 'proto' */
+void sql_decode_proto(struct sql_call *c);
+
 /* func_lookup.c */
 void fn_aws_lambda(struct sql_call *c);
 void fn_get_dynamodb(struct sql_call *c);
@@ -112,6 +115,9 @@ void fn_machinelearning_predict(struct sql_call *c);
  * there is none (yet), and the body is to return at once: the evaluation ends, or the call is absorbed. */
 bool sql_look_up(struct sql_call *c, const char *function, const struct val *args, uint32_t count,
                  struct val *answer) MUST_CHECK;
+/* Count a call of a function that a statement and its templates may call once or twice (`most`) only. False: it was one
+ * too many, and the rule ends without any action. which: enum sql_limited. */
+bool sql_count_call(struct sql_call *c, unsigned which, unsigned most, const char *function) MUST_CHECK;
 /* The call fails as a failed look-up does; the text says why, without secrets. */
 void sql_fail_call(struct sql_call *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -55,6 +55,7 @@ void sql_machine_free(struct sql_machine *m)
     if (!m)
         return;
     sql_regexps_free(m->regexps);
+    proto_cache_free(m->protos);
     arena_clear(&m->payload_arena);
     arena_clear(&m->run_arena);
     buf_clear(&m->set_text);
@@ -251,6 +252,16 @@ enum sql_outcome sql_machine_run(struct sql_machine *m, const struct sql_rule *r
     if (m->waits)
         return SQL_WAITS;
     return end == SQL_VM_FAILED || check_variables(m, rule, e) < 0 ? SQL_FAILED : SQL_MATCHED;
+}
+
+enum sql_outcome sql_machine_run_watched(struct sql_machine *m, const struct sql_rule *rule, const struct sql_env *env,
+                                         struct sql_watch *watch, struct err *e)
+{
+    watch->steps = m->limits.steps;
+    m->vm.watch = watch;
+    enum sql_outcome outcome = sql_machine_run(m, rule, env, e);
+    m->vm.watch = NULL;
+    return outcome;
 }
 
 /* Lower the buffer's maximum to what one output or text may have; returns that. */

@@ -5,6 +5,7 @@
 #define SLUICE_SQL_MACHINE_INT_H
 
 #include "engine/base/random.h"
+#include "sql/proto_cache.h"
 #include "sql/regexp.h"
 #include "sql/sql.h"
 #include "sql/vm.h"
@@ -20,7 +21,7 @@ enum sql_payload {
 #define SQL_QUESTION_MAX ((size_t)1 << 20) /* bytes of a look-up's arguments as JSON */
 
 /* Functions that a statement may call so often only (spec 9). */
-enum sql_limited { SQL_LIMITED_DYNAMODB, SQL_LIMITED_REGISTRY, SQL_LIMITED_COUNT };
+enum sql_limited { SQL_LIMITED_DECODE, SQL_LIMITED_DYNAMODB, SQL_LIMITED_REGISTRY, SQL_LIMITED_COUNT };
 
 struct sql_machine {
     struct sql_vm vm;
@@ -28,6 +29,7 @@ struct sql_machine {
     struct arena run_arena;     /* values of one evaluation and its templates */
     struct sql_limits limits;
     struct sql_regexps *regexps; /* made at the first need */
+    struct proto_cache *protos;  /* the same */
     struct buf set_text;         /* to measure the SET variables */
     struct buf question;         /* the arguments of a look-up */
 
@@ -54,6 +56,9 @@ struct sql_machine {
     struct val result;
 };
 
+/* sql_machine_run, watched (trace.c). */
+enum sql_outcome sql_machine_run_watched(struct sql_machine *m, const struct sql_rule *rule, const struct sql_env *env,
+                                         struct sql_watch *watch, struct err *e);
 /* Value of a path slot; remembered. */
 struct val sql_machine_slot(struct sql_machine *m, uint32_t slot);
 /* `*`: the JSON value, or the bytes. */

@@ -33,6 +33,7 @@ struct path_names {
 
 struct resolver {
     bool in_default; /* inside the second argument of get_or_default */
+    bool in_template;
     const struct resolve_context *in;
     const struct scope *scope;                  /* NULL outside nested queries */
     const struct ast_set *sets;                 /* all of the statement */
@@ -393,6 +394,28 @@ static bool resolve_arguments(struct resolver *r, struct ast *first, unsigned fl
     return constant;
 }
 
+/* decode(data, 'proto', …). If its second argument is only known at run time, it is one when there are further ones. */
+static bool decodes_proto(const struct ast *node, const struct sql_func *func)
+{
+    const struct ast *scheme = node->call.args ? node->call.args->next : NULL;
+    if (strcmp(func->name, "decode") != 0)
+        return false;
+    return node->call.count > 2 || (scheme && scheme->kind == AST_STRING && scheme->literal.len == 5 &&
+                                    memcmp(scheme->literal.text, "proto", 5) == 0);
+}
+
+/* It asks, while decode() with base64 does not: so this is no flag of the row. */
+static void check_proto(struct resolver *r, struct ast *node, const struct sql_func *func)
+{
+    node->constant = false;
+    check_asking(r, node, func);
+    if (!r->in_template)
+        return;
+    struct err *e = errs_add(r->in->errs, SEV_ERROR, ERR_SQL_VALUE, node->at,
+                             "decode() of Protocol Buffers is not allowed in a template");
+    err_hint(e, "assign it in the statement: SET @message = decode(…), and use ${@message.field} here");
+}
+
 static void resolve_call(struct resolver *r, struct ast *node)
 {
     const struct ast_name *name = &node->call.name;
@@ -414,6 +437,8 @@ static void resolve_call(struct resolver *r, struct ast *node)
     node->constant = constant && (func->flags & SQL_PURE);
     if (func->flags & SQL_ASKS)
         check_asking(r, node, func);
+    if (decodes_proto(node, func))
+        check_proto(r, node, func);
     if (strcmp(func->name, "get") == 0)
         resolve_get(r, node);
 }
@@ -646,7 +671,7 @@ void resolve_statement(const struct resolve_context *context, struct ast_stateme
 
 void resolve_template(const struct resolve_context *context, struct ast *expr)
 {
-    struct resolver r = { .in = context };
+    struct resolver r = { .in = context, .in_template = true };
     for (uint32_t i = 0; i < context->variable_count; i++)
         r.known[r.known_count++] = &context->variables[i];
     resolve(&r, expr);

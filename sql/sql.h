@@ -49,6 +49,10 @@ enum sql_version sql_rule_version(const struct sql_rule *rule);
 /* False if no evaluation of the statement or its templates needs the payload decoded. */
 bool sql_rule_reads_payload(const struct sql_rule *rule);
 
+/* True if the output is `*` (at that span) and nothing in the statement needs the payload to be JSON: then the output of a
+ * payload that is not JSON is its bytes. */
+bool sql_rule_passes_bytes(const struct sql_rule *rule, struct span *star);
+
 /* Append what the compiler made: tree, slots, constants, listing (`sluice explain`). */
 void sql_rule_explain(const struct sql_rule *rule, struct buf *out);
 
@@ -101,6 +105,11 @@ enum sql_outcome {
 enum sql_outcome sql_machine_run(struct sql_machine *m, const struct sql_rule *rule, const struct sql_env *env,
                                  struct err *e) MUST_CHECK;
 
+/* The same run, told: append to out, clause by clause, each value that was computed and why one is Undefined. What the run
+ * leaves in the machine is valid only for sql_machine_parse_failed. Slow, and takes memory from the heap. */
+enum sql_outcome sql_rule_trace(const struct sql_rule *rule, struct sql_machine *m, const struct sql_env *env,
+                                struct buf *out, struct err *e) MUST_CHECK;
+
 /* Append the output of the last run that matched. *is_json: false when it is the raw bytes of a payload that is not JSON.
  * -1: ERR_LIMIT. */
 int sql_machine_output(struct sql_machine *m, struct buf *out, bool *is_json, struct err *e) MUST_CHECK;
@@ -112,8 +121,9 @@ int sql_machine_render(struct sql_machine *m, const struct sql_rule *rule, int i
 
 /* True if the last run or template was ended by a look-up that has no answer yet. */
 bool sql_machine_waits(const struct sql_machine *m);
-/* Does the statement or one of its templates call this function? name: lower case. */
-bool sql_rule_calls(const struct sql_rule *rule, const char *name);
+/* Tell each call of the statement and its templates that asks the outside world: function of lookup.h, and where. */
+typedef void sql_question_taker(void *ctx, const char *function, struct span at);
+void sql_rule_questions(const struct sql_rule *rule, sql_question_taker *take, void *ctx);
 
 /* True if the last run, or a template since, needed the payload as JSON and it is not, or is nested too deeply or too large to
  * decode; e (may be NULL) gets offset and reason. An empty payload and a bare scalar are no failure. */

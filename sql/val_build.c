@@ -126,6 +126,11 @@ static struct val *member_place(struct val *object, struct val key, enum sql_ver
     return add_pair(object, key, VAL_UNDEFINED_VALUE, a);
 }
 
+bool val_add(struct val *object, struct val key, struct val value, struct arena *a)
+{
+    return add_pair(object, key, value, a) != NULL;
+}
+
 bool val_put(struct val *object, struct val key, struct val value, enum sql_version version, struct arena *a)
 {
     struct val *place = member_place(object, key, version, a);

@@ -174,6 +174,8 @@ static inline struct val val_object(void)
 bool val_append(struct val *array, struct val item, struct arena *a);
 /* Append the elements of another Array. */
 bool val_append_all(struct val *array, struct val source, enum sql_version version, struct arena *a);
+/* Add a member whose name no other has. Constant time. */
+bool val_add(struct val *object, struct val key, struct val value, struct arena *a);
 /* Set a member; one of the same name is replaced in its place. O(members). */
 bool val_put(struct val *object, struct val key, struct val value, enum sql_version version, struct arena *a);
 /* Set a member of a nested object: names is an Array of Strings. What is no object on the way is replaced by one. */

@@ -132,22 +132,38 @@ static const struct sql_guard *guard_of(const struct sql_code *code, size_t at)
 
 /* --- the loop --- */
 
+/* A watched run has no steps of its own, so that it comes here for each, and others pay nothing for it: 9 of
+ * 12,600 instructions of a message (callgrind on `sluice eval`). False: there are none left. */
+static __attribute__((cold, noinline)) bool take_watched_step(const struct sql_vm *vm, const struct sql_code *code,
+                                                              size_t at)
+{
+    struct sql_watch *watch = vm->watch;
+    if (!watch || watch->steps-- == 0)
+        return false;
+    watch->before(watch, vm, code, (uint32_t)at);
+    return true;
+}
+
 enum sql_vm_end sql_vm_run(struct sql_vm *vm, const struct sql_program *program, const struct sql_code *code,
                            struct val *result, struct err *e)
 {
     struct val *const r = vm->regs;
     const struct val *const k = program->constants;
     const struct sql_ins *const base = code->ins, *next = base, *i;
-    uint64_t steps = vm->steps;
+    uint64_t steps = vm->watch ? 0 : vm->steps;
     vm->version = program->version;
     vm->work = 0;
     vm->fault = SQL_FAULT_NONE;
     for (;;) {
         i = next++;
-        if (steps-- == 0) {
-            vm->fault = SQL_FAULT_STEPS;
-            goto fault;
+        if (steps == 0) {
+            if (!take_watched_step(vm, code, (size_t)(i - base))) {
+                vm->fault = SQL_FAULT_STEPS;
+                goto fault;
+            }
+            steps = 1;
         }
+        steps--;
         switch ((enum sql_op)i->op) {
         case OP_CONST:
             r[i->a] = k[i->b];
@@ -295,6 +311,8 @@ enum sql_vm_end sql_vm_run(struct sql_vm *vm, const struct sql_program *program,
         const struct sql_guard *guard = vm->fault == SQL_FAULT_LOOKUP ? guard_of(code, (size_t)(i - base)) : NULL;
         if (guard) {
             vm->fault = SQL_FAULT_NONE;
+            if (vm->watch)
+                vm->watch->absorbed = true;
             r[guard->result] = VAL_UNDEFINED_VALUE;
             next = base + guard->to;
             continue;

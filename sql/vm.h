@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct sql_machine;
+struct sql_vm;
 
 /* What is known of a path slot. Valid while `stamp` is the VM's. */
 struct sql_slot {
@@ -38,6 +39,13 @@ enum sql_fault {
     SQL_FAULT_WAITS,  /* a look-up has no answer yet */
 };
 
+/* Watches a run: called before each instruction, with the registers as they are then. */
+struct sql_watch {
+    void (*before)(struct sql_watch *w, const struct sql_vm *vm, const struct sql_code *code, uint32_t at);
+    uint64_t steps; /* left of vm->steps */
+    bool absorbed; /* set when a guard took the failure of the last instruction: vm->why; cleared by whoever reads it */
+};
+
 struct sql_vm {
     struct val *regs;         /* of every program up to SQL_MAX_REGISTERS, or as many as the program has */
     enum sql_version version; /* of the running program */
@@ -45,12 +53,13 @@ struct sql_vm {
     struct arena *arena;      /* for what the values refer to */
     struct sql_slot *slots;   /* of the ruleset's paths; NULL while folding, as machine */
     struct sql_machine *machine;
-    uint64_t stamp;   /* of this message and number rule */
-    uint64_t steps;   /* bound of instructions, and of work */
-    uint64_t work;    /* steps that long operations count as, beyond their own */
-    struct buf *text; /* where TEXT appends */
-    size_t text_max;  /* bytes that it may append, for the error */
-    struct err why;   /* of SQL_FAULT_LOOKUP and SQL_FAULT_CALLS */
+    uint64_t stamp;          /* of this message and number rule */
+    uint64_t steps;          /* bound of instructions, and of work */
+    uint64_t work;           /* steps that long operations count as, beyond their own */
+    struct buf *text;        /* where TEXT appends */
+    size_t text_max;         /* bytes that it may append, for the error */
+    struct sql_watch *watch; /* or NULL */
+    struct err why;          /* of SQL_FAULT_LOOKUP and SQL_FAULT_CALLS */
 };
 
 enum sql_vm_end {

@@ -19,7 +19,7 @@ import re
 import sys
 import tempfile
 
-ROOTS = ("include", "engine", "sql", "actions", "bench/pipeline")
+ROOTS = ("include", "engine", "sql", "actions", "lookups", "bench/pipeline")
 SUFFIXES = (".c", ".h", ".def", ".cpp", ".inc")
 TABLE = "docs/architecture.md"
 FILES_PER_LIBRARY = 2
@@ -73,7 +73,7 @@ class Layers:
 
     def __init__(self, text):
         self.uses = {}
-        rows = re.findall(r"^\| `((?:include|engine|sql|actions|bench/pipeline)[\w/]*)/` \|.*\| ([^|]*) \|$", text, re.MULTILINE)
+        rows = re.findall(r"^\| `((?:include|engine|sql|actions|lookups|bench/pipeline)[\w/]*)/` \|.*\| ([^|]*) \|$", text, re.MULTILINE)
         if not any(folder.startswith("include") for folder, _ in rows):
             raise ValueError(f"{TABLE} has no table of folders")
         folders = [folder for folder, _ in rows]

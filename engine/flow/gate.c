@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#include "engine/flow/thread.h"
+#include "engine/base/thread.h"
 
 int gate_init(struct gate *g, size_t max, struct err *e)
 {

@@ -23,9 +23,9 @@
 
 #include "engine/base/log.h"
 #include "engine/base/random.h"
+#include "engine/base/thread.h"
 #include "engine/flow/notice.h"
 #include "engine/flow/stats.h"
-#include "engine/flow/thread.h"
 
 #define SAY_AGAIN_MIN_MS 10000u
 #define SAY_AGAIN_MAX_MS 3600000u

@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "engine/flow/thread.h"
+#include "engine/base/thread.h"
 
 void queue_chain_add(struct queue_chain *c, struct queue_link *link)
 {

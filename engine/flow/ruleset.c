@@ -20,6 +20,7 @@ struct compile {
     struct targets *targets;
     struct errs *errs;
     bool failed, memory_short;
+    bool stands_in; /* the rule at hand has a stand-in statement */
 };
 
 /* What an action sees of its rule while it is opened. */
@@ -139,6 +140,19 @@ static void check_options(struct compile *c, struct sql_rule *sql, const struct 
     free(values);
 }
 
+/* `SELECT *` of a payload that is not JSON gives its bytes: does the action refuse them? */
+static void warn_bytes(struct compile *c, const struct sql_rule *sql, const struct action_type *type,
+                       const struct act_host *host)
+{
+    struct span star;
+    if (c->stands_in || host->is_error_action || !host->needs_json || !sql_rule_passes_bytes(sql, &star))
+        return;
+    struct err *e =
+        errs_add(c->errs, SEV_WARNING, ERR_SQL_VALUE, star,
+                 "of a payload that is not JSON this is its bytes, which the action \"%s\" refuses", type->name);
+    err_hint(e, "select members, or encode(*, 'base64') AS a name, or keep such payloads out with WHERE.");
+}
+
 /* Open the action of a definition for a rule with that statement. */
 static void open_action(struct compile *c, struct sql_rule *sql, const struct conf *def, bool is_error_action,
                         struct rule_action *out)
@@ -157,12 +171,15 @@ static void open_action(struct compile *c, struct sql_rule *sql, const struct co
         c->failed = true;
         return;
     }
-    struct rule_host h = { .host = { host_template_add, host_template_is_constant, is_error_action, ACT_BATCHING_NONE },
+    struct rule_host h = { .host = { .template_add = host_template_add,
+                                     .template_is_constant = host_template_is_constant,
+                                     .is_error_action = is_error_action },
                            .sql = sql };
     out->action = type->action_open(out->target->handle, options, &h.host, c->errs);
     out->templates = h.templates;
     out->template_count = h.count;
     out->batching = h.host.batching;
+    warn_bytes(c, sql, type, &h.host);
     c->failed |= !out->action;
 }
 
@@ -226,6 +243,7 @@ static void compile_rule(struct compile *c, const struct rule_def *def, struct r
     c->failed |= def->has_errors;
     rule->sql = def->sql_is_missing ? NULL : sql_rule_compile(def->sql, def->version, c->rs->paths, c->errs);
     c->failed |= !rule->sql;
+    c->stands_in = !rule->sql;
     struct sql_rule *sql = rule->sql ? rule->sql : stand_in(c, def->version);
     if (sql)
         open_actions(c, def, sql, rule);

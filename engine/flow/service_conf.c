@@ -30,6 +30,8 @@ static const struct opt service_options[] = {
       .help = "where messages come from: list of KIND: options" },
     { "connections", OPT_CONF, offsetof(struct fields, connections),
       .help = "targets by name: NAME: { KIND: options }" },
+    { "lookups", OPT_CONF, offsetof(struct fields, c.lookups),
+      .help = "who answers what functions of rules ask the outside world" },
     { "rules", OPT_CONF, offsetof(struct fields, rules), .required = true,
       .help = "rule files and folders: list of paths" },
     { "accountId", OPT_TEXT, offsetof(struct fields, c.account_id), .def = "000000000000",

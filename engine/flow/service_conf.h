@@ -5,6 +5,7 @@
  *       - mqtt: { url: mqtt://127.0.0.1:1883, ordering: topic }
  *     connections:
  *       warehouse: { postgres: { conninfo: "dbname=plant" } }
+ *     lookups: { dynamodb: { endpoint: "http://127.0.0.1:8000" } }
  *     rules: [rules/]                # files and folders
  *     accountId: "000000000000"
  *     workers: 0
@@ -41,6 +42,7 @@ struct service_conf {
     struct source_conf *sources;
     size_t source_count;
     const struct conf *connections; /* map or NULL */
+    const struct conf *lookups;     /* likewise: read by who answers */
     char **rules;                   /* paths, resolved */
     size_t rule_count;
     char *account_id;                   /* 12 digits */

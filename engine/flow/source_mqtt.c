@@ -31,12 +31,12 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/base/random.h"
+#include "engine/base/thread.h"
 #include "engine/flow/inbox.h"
 #include "engine/flow/notice.h"
 #include "engine/flow/poison.h"
 #include "engine/flow/retry.h"
 #include "engine/flow/subscriptions.h"
-#include "engine/flow/thread.h"
 #include "engine/mqtt/mqtt_client.h"
 
 #define ROOM_WAIT_MS     100u   /* look after the connection at least this often while the flow is full */

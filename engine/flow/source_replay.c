@@ -22,10 +22,10 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/base/opt.h"
+#include "engine/base/thread.h"
 #include "engine/base/topic.h"
 #include "engine/flow/message_json.h"
 #include "engine/flow/notice.h"
-#include "engine/flow/thread.h"
 
 #define REPLAY_READ_BYTES ((size_t)64 << 10)
 #define REPLAY_LINE_MAX   ((size_t)256 << 20)

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 
 #include "engine/base/log.h"
+#include "engine/base/thread.h"
 #include "engine/base/utf8.h"
-#include "engine/flow/thread.h"
 #include "engine/flow/worker_int.h"
 
 #define WORKER_TAKE      64 /* messages between two looks at what came home */

@@ -70,6 +70,8 @@ struct act_host {
     bool is_error_action; /* it is the rule's error action */
     /* Set by the action: error documents about it have the form that such actions have (rule language, section 7.2). */
     enum act_batching batching;
+    /* Set by the action: an output that is not JSON is REJECTED. */
+    bool needs_json;
 };
 
 /* What a target may use for as long as it is open. */

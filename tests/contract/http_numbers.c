@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actions/http_link.h"
 #include "engine/base/clock.h"
+#include "engine/http/http_link.h"
 
 static struct http_settings settings = {
     .connect_timeout_ms = 10000,

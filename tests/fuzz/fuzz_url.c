@@ -8,7 +8,7 @@
 
 #include <curl/curl.h>
 
-#include "actions/http_url.h"
+#include "engine/http/http_url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -354,7 +354,8 @@ class CheckTest(Case):
         with unittest.mock.patch.dict(os.environ, {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": KEY}):
             result = self.enterContext(Service(files)).run("check", "-c", "sluice.yaml")
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
-        self.assertIn("no errors, 0 warnings", result.stdout)
+        self.assertIn("no errors, 2 warnings", result.stdout)
+        self.assertEqual(result.stderr.count("warning: of a payload that is not JSON"), 2, result.stderr)  # a batch and a function take JSON alone
 
 
 if __name__ == "__main__":

@@ -19,10 +19,66 @@ struct reader {
     struct arena *a;
     struct err *e;
     unsigned expectations;
-    bool has_payload;
+    bool has_payload, has_tolerance;
 };
 
 typedef int (*member_read)(struct reader *r, uint32_t node);
+
+struct member {
+    const char *name;
+    member_read read;
+};
+#define MEMBERS_MAX 40 /* of a table */
+
+/* --- members by name --- */
+
+/* camelCase to the snake_case of the table: expectNoMatch -> expect_no_match. */
+static void to_snake(const char *s, size_t len, char *out, size_t cap)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len && n + 2 < cap; i++) {
+        if (isupper((unsigned char)s[i]))
+            out[n++] = '_';
+        out[n++] = (char)tolower((unsigned char)s[i]);
+    }
+    out[n] = '\0';
+}
+
+/* The row that a key names, or NULL after an error. whose: what the members belong to. */
+static const struct member *member_find(const struct member *table, size_t count, const char *whose, const char *given,
+                                        size_t len, struct err *e)
+{
+    char name[64];
+    const char *names[MEMBERS_MAX];
+    to_snake(given, len, name, sizeof name);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(table[i].name, name) == 0)
+            return &table[i];
+        names[i] = table[i].name;
+    }
+    const char *near = nearest_word(name, strlen(name), names, count);
+    err_set(e, ERR_CONF_KEY, "unknown member \"%.*s\" of %s", (int)(len > 60 ? 60 : len), given, whose);
+    if (near)
+        err_hint(e, "did you mean \"%s\"?", near);
+    return NULL;
+}
+
+/* Read each member of an object by its row. */
+static int read_members(struct reader *r, uint32_t object, const struct member *table, size_t count, const char *whose)
+{
+    for (uint32_t k = json_first(r->doc, object); k != json_end(r->doc, object); k = json_next(r->doc, object, k)) {
+        size_t len;
+        const char *given = json_text(r->doc, k, r->a, &len);
+        if (!given)
+            return err_set(r->e, ERR_MEMORY, "out of memory");
+        const struct member *m = member_find(table, count, whose, given, len, r->e);
+        if (!m || m->read(r, k + 1) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* --- values --- */
 
 static int wrong_type(struct reader *r, const char *member, const char *wanted)
 {
@@ -174,19 +230,24 @@ static int m_now(struct reader *r, uint32_t node)
     return 0;
 }
 
+static int wrong_properties(struct reader *r)
+{
+    return wrong_type(r, "user_properties", "an array of [key, value]");
+}
+
 static int read_user_properties(struct reader *r, uint32_t node)
 {
     const struct json_doc *d = r->doc;
     if (json_at(d, node)->kind != JSON_ARRAY)
-        return wrong_type(r, "user_properties", "an array of [key, value]");
+        return wrong_properties(r);
     struct user_property *list = arena_array(r->a, json_at(d, node)->count, sizeof *list);
     size_t n = 0;
     if (!list)
         return err_set(r->e, ERR_MEMORY, "out of memory");
     for (uint32_t k = json_first(d, node); k != json_end(d, node); k = json_next(d, node, k)) {
         uint32_t name = json_element(d, k, 0), value = json_element(d, k, 1);
-        if (!name || !value)
-            return wrong_type(r, "user_properties", "an array of [key, value]");
+        if (!name || !value || json_at(d, k)->count != 2)
+            return wrong_properties(r);
         if (read_text(r, name, "user_properties", &list[n].name, &list[n].name_len) < 0 ||
             read_text(r, value, "user_properties", &list[n].value, &list[n].value_len) < 0)
             return -1;
@@ -197,29 +258,43 @@ static int read_user_properties(struct reader *r, uint32_t node)
     return 0;
 }
 
+static int p_content_type(struct reader *r, uint32_t node)
+{
+    return read_text(r, node, "content_type", &r->c->message.content_type, NULL);
+}
+static int p_correlation_data(struct reader *r, uint32_t node)
+{
+    struct message *m = &r->c->message;
+    return read_base64(r, node, "correlation_data_base64", &m->correlation_data, &m->correlation_len);
+}
+static int p_format_indicator(struct reader *r, uint32_t node)
+{
+    double format = 0;
+    if (read_double(r, node, "payload_format_indicator", &format) < 0)
+        return -1;
+    if (format != 0 && format != 1)
+        return wrong_type(r, "payload_format_indicator", "0 or 1");
+    r->c->message.payload_format = format > 0 ? PAYLOAD_FORMAT_UTF8 : PAYLOAD_FORMAT_BYTES;
+    return 0;
+}
+static int p_response_topic(struct reader *r, uint32_t node)
+{
+    return read_text(r, node, "response_topic", &r->c->message.response_topic, NULL);
+}
+
+static const struct member properties[] = {
+    { "content_type", p_content_type },
+    { "correlation_data_base64", p_correlation_data },
+    { "payload_format_indicator", p_format_indicator },
+    { "response_topic", p_response_topic },
+    { "user_properties", read_user_properties },
+};
+
 static int m_mqtt5(struct reader *r, uint32_t node)
 {
-    const struct json_doc *d = r->doc;
-    struct message *m = &r->c->message;
-    uint32_t k;
-    double format = -1;
-    if (json_at(d, node)->kind != JSON_OBJECT)
+    if (json_at(r->doc, node)->kind != JSON_OBJECT)
         return wrong_type(r, "mqtt5", "an object");
-    if ((k = json_member(d, node, "content_type", 12)) && read_text(r, k, "content_type", &m->content_type, NULL) < 0)
-        return -1;
-    if ((k = json_member(d, node, "response_topic", 14)) &&
-        read_text(r, k, "response_topic", &m->response_topic, NULL) < 0)
-        return -1;
-    if ((k = json_member(d, node, "correlation_data_base64", 23)) &&
-        read_base64(r, k, "correlation_data_base64", &m->correlation_data, &m->correlation_len) < 0)
-        return -1;
-    if ((k = json_member(d, node, "payload_format_indicator", 24)) &&
-        read_double(r, k, "payload_format_indicator", &format) < 0)
-        return -1;
-    m->payload_format = format < 0 ? PAYLOAD_FORMAT_ABSENT : format > 0 ? PAYLOAD_FORMAT_UTF8 : PAYLOAD_FORMAT_BYTES;
-    if ((k = json_member(d, node, "user_properties", 15)))
-        return read_user_properties(r, k);
-    return 0;
+    return read_members(r, node, properties, sizeof properties / sizeof properties[0], "\"mqtt5\"");
 }
 
 static int m_mock(struct reader *r, uint32_t node)
@@ -291,7 +366,10 @@ static int m_expected_output(struct reader *r, uint32_t node)
 }
 static int m_tol(struct reader *r, uint32_t node)
 {
-    return read_double(r, node, "tol", &r->c->tolerance);
+    r->has_tolerance = true;
+    if (read_double(r, node, "tol", &r->c->tolerance) < 0)
+        return -1;
+    return r->c->tolerance >= 0 ? 0 : wrong_type(r, "tol", "0 or more");
 }
 static int m_template(struct reader *r, uint32_t node)
 {
@@ -306,10 +384,7 @@ static int m_expect_template_error(struct reader *r, uint32_t node)
     return json_at(r->doc, node)->kind == JSON_TRUE ? 0 : wrong_type(r, "expect_template_error", "true");
 }
 
-static const struct member {
-    const char *name;
-    member_read read;
-} members[] = {
+static const struct member members[] = {
     { "clientid", m_clientid },
     { "expect", m_expect },
     { "expect_base64", m_expect_base64 },
@@ -343,50 +418,12 @@ static const struct member {
     { "why", m_why },
 };
 #define MEMBER_COUNT (sizeof members / sizeof members[0])
-
-/* camelCase to the snake_case of the table: expectNoMatch -> expect_no_match. */
-static void to_snake(const char *s, size_t len, char *out, size_t cap)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < len && n + 2 < cap; i++) {
-        if (isupper((unsigned char)s[i]))
-            out[n++] = '_';
-        out[n++] = (char)tolower((unsigned char)s[i]);
-    }
-    out[n] = '\0';
-}
-
-/* The member that a key names, or NULL after an error. */
-static const struct member *member_find(const char *given, size_t len, struct err *e)
-{
-    char name[64];
-    const char *names[MEMBER_COUNT];
-    to_snake(given, len, name, sizeof name);
-    for (size_t i = 0; i < MEMBER_COUNT; i++) {
-        if (strcmp(members[i].name, name) == 0)
-            return &members[i];
-        names[i] = members[i].name;
-    }
-    const char *near = nearest_word(name, strlen(name), names, MEMBER_COUNT);
-    err_set(e, ERR_CONF_KEY, "unknown member \"%.*s\" of a test case", (int)(len > 60 ? 60 : len), given);
-    if (near)
-        err_hint(e, "did you mean \"%s\"?", near);
-    return NULL;
-}
+_Static_assert(MEMBER_COUNT <= MEMBERS_MAX, "the table fits");
+#define WHOSE "a test case"
 
 int case_check_member(const char *name, size_t len, struct err *e)
 {
-    return member_find(name, len, e) ? 0 : -1;
-}
-
-static int read_member(struct reader *r, uint32_t key)
-{
-    size_t len;
-    const char *given = json_text(r->doc, key, r->a, &len);
-    if (!given)
-        return err_set(r->e, ERR_MEMORY, "out of memory");
-    const struct member *m = member_find(given, len, r->e);
-    return m ? m->read(r, key + 1) : -1;
+    return member_find(members, MEMBER_COUNT, WHOSE, name, len, e) ? 0 : -1;
 }
 
 static int check_complete(struct reader *r, bool template_error)
@@ -396,10 +433,17 @@ static int check_complete(struct reader *r, bool template_error)
         return err_set(r->e, ERR_CONF_MISSING, "\"sql\" is missing");
     if ((c->template_expected || template_error) && !c->template_text)
         return err_set(r->e, ERR_CONF_MISSING, "\"template\" is missing");
+    if (c->template_expected && template_error)
+        return err_set(r->e, ERR_CONF_KEY, "more than one expectation of the template");
+    if (c->template_text &&
+        (c->expect == EXPECT_NO_MATCH || c->expect == EXPECT_PARSE_ERROR || c->expect == EXPECT_EVAL_ERROR))
+        return err_set(r->e, ERR_CONF_KEY, "without an output no template is rendered");
     if (c->template_text && !c->template_expected && !template_error)
         return err_set(r->e, ERR_CONF_MISSING, "\"template\" needs \"expect_template\" or \"expect_template_error\"");
     if (r->expectations > 1)
         return err_set(r->e, ERR_CONF_KEY, "more than one expectation");
+    if (r->has_tolerance && c->expect != EXPECT_VALUE)
+        return err_set(r->e, ERR_CONF_MISSING, "\"tol\" needs \"expect\"");
     if (r->expectations == 0 && !c->template_text)
         return err_set(r->e, ERR_CONF_MISSING, "no expectation: add \"expect\", \"expect_no_match\" or another");
     return 0;
@@ -432,9 +476,8 @@ int case_read(struct test_case *c, const struct json_doc *doc, const struct case
     c->id = arena_strndup(a, id, strlen(id));
     if (json_at(doc, 0)->kind != JSON_OBJECT)
         return err_set(e, ERR_CONF_TYPE, "a test case must be an object");
-    for (uint32_t k = json_first(doc, 0); k != json_end(doc, 0); k = json_next(doc, 0, k))
-        if (read_member(&r, k) < 0)
-            return -1;
+    if (read_members(&r, 0, members, MEMBER_COUNT, WHOSE) < 0)
+        return -1;
     bool template_error =
         json_member(doc, 0, "expect_template_error", 21) || json_member(doc, 0, "expectTemplateError", 19);
     return check_complete(&r, template_error);

@@ -39,7 +39,7 @@ struct test_case {
     double tolerance;
     const char *template_text; /* NULL: none */
     size_t template_len;
-    const char *template_expected; /* NULL: the template must be refused */
+    const char *template_expected; /* NULL: the template must be refused, or fail */
     size_t template_expected_len;
 };
 

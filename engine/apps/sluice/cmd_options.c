@@ -37,6 +37,8 @@ int cmd_show_options(int argc, char **argv)
     struct buf out;
     buf_init(&out, TEXT_MAX);
     service_conf_help(&out);
+    buf_puts(&out, "lookups:\n");
+    lookups_help(&out);
     print_sources(&out);
     print_actions(&out);
     bool ok = !out.failed && fwrite(out.p, 1, out.len, stdout) == out.len;

@@ -192,7 +192,7 @@ static void report_remainder(struct runner *r, size_t left)
 static int run_flow(struct runner *r, const char *conf)
 {
     struct err e = { 0 };
-    if (flow_start(r->flow, r->service.ruleset, &e) < 0) {
+    if (lookups_start(r->service.lookups, &e) < 0 || flow_start(r->flow, r->service.ruleset, &e) < 0) {
         print_err(&e);
         return EXIT_FAILED;
     }
@@ -240,6 +240,8 @@ static int run(struct runner *r, const char *conf)
         code = run_flow(r, conf);
     else
         fprintf(stderr, "sluice run: not started: %zu error%s\n", errs.errors, errs.errors == 1 ? "" : "s");
+    lookups_close(r->service.lookups); /* what is pending fails, while there is still a flow that it comes into */
+    r->service.lookups = NULL;
     flow_free(r->flow);
     service_close(&r->service);
     errs_clear(&errs);

@@ -38,6 +38,18 @@ static void fail_case(struct tester *t, const char *file, unsigned line, const c
     test_report_fail(&t->report, file, line, id, NULL, t->details.p);
 }
 
+/* A case that did not hold: why, and the section of a specification that it is of. */
+static void fail_run(struct tester *t, const char *file, unsigned line, const struct test_case *c)
+{
+    struct buf why;
+    buf_init(&why, DETAILS_MAX);
+    buf_puts(&why, c->why ? c->why : "");
+    if (c->section)
+        buf_printf(&why, "%s(section %s)", c->why ? " " : "", c->section);
+    test_report_fail(&t->report, file, line, c->id, why.len ? why.p : NULL, t->details.p ? t->details.p : "");
+    buf_clear(&why);
+}
+
 static int compare_ids(const void *a, const void *b)
 {
     return strcmp(a, b);
@@ -84,7 +96,7 @@ static void run_text(struct tester *t, const char *file, unsigned line, const ch
     if (case_run(&c, &t->details))
         test_report_pass(&t->report, file, c.id);
     else
-        test_report_fail(&t->report, file, line, c.id, c.why, t->details.p ? t->details.p : "");
+        fail_run(t, file, line, &c);
 }
 
 static void run_case_lines(struct tester *t, const char *file, const char *text, size_t len)

@@ -191,6 +191,8 @@ const struct cmd cmds[] = {
       cmd_check },
     { "eval", "SQL [options] < payloads",
       "Evaluate a statement on payloads from standard input, one a line; outputs on standard output, one a line",
+      "  --payload FILE   the whole file, byte for byte, is the one payload (-: all of standard input)\n"
+      "  --require-json   a payload that is not JSON is an error, with byte offset and reason, and is not evaluated\n"
       "  --topic T        topic of the messages (default: made from the FROM clause)\n"
       "  --clientid C     what clientid() gives (default: n/a)\n"
       "  --principal P    what principal() gives (default: Undefined)\n"
@@ -202,17 +204,41 @@ const struct cmd cmds[] = {
       "A payload that does not satisfy WHERE prints nothing. A line that is not JSON is a message like any other:\n"
       "its properties are Undefined. Empty lines are passed over.\n"
       "\n"
-      "Exit code: 0 all evaluated, 1 the statement is wrong or an evaluation was aborted, 2 wrong command line.\n"
+      "Exit code: 0 all evaluated, 1 the statement is wrong or an evaluation was aborted, 2 wrong command line,\n"
+      "3 a payload is not JSON (--require-json).\n"
       "\n"
       "  $ echo '{\"temperature\":90}' | sluice eval \"SELECT temperature, topic(2) AS site FROM 'plant/+/t'\" --topic "
       "plant/7/t\n"
       "  {\"temperature\":90,\"site\":\"7\"}\n",
       cmd_eval },
-    { "explain", "SQL [--sql-version V]", "Show what a statement compiles to: tree, path slots and bytecode",
+    { "explain", "SQL [--sql-version V] | SQL --trace [options] < payload",
+      "Show what a statement compiles to: tree, path slots and bytecode; or what it does with a payload",
       "  --sql-version V  2015-10-08, 2016-03-23 (default) or beta\n"
+      "  --trace          run it on a payload and show, clause by clause, each value, and why one is Undefined\n"
+      "  --payload FILE   the payload (default: all of standard input)\n"
+      "  --topic, --clientid, --principal, --sourceip, --rule, --mock\n"
+      "                   the message and its world, as for sluice eval\n"
       "\n"
-      "Exit code: 0 shown, 1 the statement is wrong, 2 wrong command line.\n",
+      "Exit code: 0 shown, 1 the statement is wrong or the evaluation was aborted, 2 wrong command line.\n"
+      "\n"
+      "  $ echo '{\"a\":{\"b\":\"x\"}}' | sluice explain --trace \"SELECT a.b - 1 AS d FROM 't'\"\n"
+      "  topic t, payload of 17 bytes\n"
+      "  SELECT a.b - 1 AS d\n"
+      "    a.b                                   \"x\"\n"
+      "    a.b - 1                               Undefined: a.b is the String \"x\", which is no number\n"
+      "  output {}\n",
       cmd_explain },
+    { "functions", "[--json] [NAME]...", "Show the functions of the rule language, or those named",
+      "  --json  one JSON object a line\n"
+      "\n"
+      "docs/language.md shows them with examples. `sluice eval` tries one.\n"
+      "\n"
+      "Exit code: 0 shown, 1 there is no function of that name, 2 wrong command line.\n"
+      "\n"
+      "  $ sluice functions trunc\n"
+      "    trunc(number: Number, places: Int) → Number\n"
+      "        the number cut to so many decimal places\n",
+      cmd_functions },
     { "options", "", "Show every option of sluice.yaml and of the actions of rules",
       "Exit code: 0 shown, 2 wrong command line.\n", cmd_show_options },
     { "run", "[-c sluice.yaml] [--table]", "Run the service: sources, rules, actions",

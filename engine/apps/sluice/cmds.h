@@ -2,7 +2,7 @@
 /* The command line: one row a command (cmds.c), one file each.
  *
  * Exit codes, the same for all: 0 success, 1 the work failed (errors found, tests failed, messages remained, standard output
- * could not be written), 2 the command line was wrong. */
+ * could not be written), 2 the command line was wrong, 3 a payload of `sluice eval --require-json` is not JSON. */
 #ifndef SLUICE_APP_CMDS_H
 #define SLUICE_APP_CMDS_H
 
@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_JSON = 3 };
 
 struct cmd {
     const char *name;
@@ -32,6 +32,7 @@ int cmd_check(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_test(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
+int cmd_functions(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_show_options(int argc, char **argv);
 

@@ -58,3 +58,13 @@ enum sql_outcome evaluator_run(struct evaluator *ev, const char *rule_name, cons
         return SQL_FAILED;
     return outcome;
 }
+
+enum sql_outcome evaluator_trace(struct evaluator *ev, const char *rule_name, const struct message *message,
+                                 struct buf *out, struct err *e)
+{
+    const struct sql_env env = evaluator_env(ev, rule_name);
+    mock_forget(&ev->mock);
+    if (sql_machine_begin(ev->machine, ev->paths, message, e) < 0)
+        return SQL_FAILED;
+    return sql_rule_trace(ev->rule, ev->machine, &env, out, e);
+}

@@ -29,4 +29,8 @@ struct sql_env evaluator_env(struct evaluator *ev, const char *rule_name);
 enum sql_outcome evaluator_run(struct evaluator *ev, const char *rule_name, const struct message *message,
                                struct buf *out, bool *is_json, struct err *e);
 
+/* The same run, told: see sql_rule_trace. Nothing is left to append. */
+enum sql_outcome evaluator_trace(struct evaluator *ev, const char *rule_name, const struct message *message,
+                                 struct buf *out, struct err *e);
+
 #endif

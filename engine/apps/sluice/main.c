@@ -29,7 +29,7 @@ static void print_help(FILE *out)
           "usage: sluice COMMAND [options]\n\n",
           out);
     for (size_t i = 0; i < cmd_count; i++)
-        fprintf(out, "  %-8s %s\n", cmds[i].name, cmds[i].doc);
+        fprintf(out, "  %-9s %s\n", cmds[i].name, cmds[i].doc);
     fputs("\n`sluice COMMAND --help` tells more; `sluice --version` prints the version.\n", out);
 }
 

@@ -9,5 +9,7 @@
 
 /* Owned, NUL-terminated bytes of a file, or NULL (ERR_IO with path and reason). */
 char *read_file(const char *path, size_t *len, struct err *e) MUST_CHECK;
+/* The same of standard input, up to its end. */
+char *read_stdin(size_t *len, struct err *e) MUST_CHECK;
 
 #endif

@@ -129,8 +129,36 @@ void service_open(struct service *s, const char *path, struct errs *errs)
         return;
     s->act_env.folder = s->conf->folder;
     int rc = targets_open(&s->targets, s->conf->connections, default_mqtt(s->conf), errs);
+    s->lookups = lookups_open(s->conf->lookups, &clock_system, errs);
     open_sources(s, errs); /* also if a connection was wrong: its errors are as much worth knowing */
     (void)rc;
+}
+
+/* --- what rules ask --- */
+
+struct asking {
+    const struct lookups *lookups;
+    struct errs *errs;
+};
+
+static void check_question(void *ctx, const char *function, struct span at)
+{
+    struct asking *a = ctx;
+    const char *option;
+    if (lookups_can(a->lookups, function, &option))
+        return;
+    struct err *e =
+        errs_add(a->errs, SEV_WARNING, ERR_CONF_MISSING, at,
+                 "nobody answers %s(): sluice.yaml has no \"%s\" under \"lookups\", so it fails", function, option);
+    err_hint(e, "`sluice options` tells what stands there.");
+}
+
+static void check_questions(const struct service *s, const struct ruleset *rs, struct errs *errs)
+{
+    for (size_t i = 0; s->lookups && i < rs->rule_count; i++) {
+        struct asking a = { .lookups = s->lookups, .errs = errs };
+        sql_rule_questions(rs->rules[i].sql, check_question, &a);
+    }
 }
 
 struct ruleset *service_rules(struct service *s, char *const *paths, size_t count, struct stats_table *stats,
@@ -147,6 +175,8 @@ struct ruleset *service_rules(struct service *s, char *const *paths, size_t coun
     for (size_t i = 0; rs && i < s->source_count; i++)
         if (s->sources[i].type->check)
             s->sources[i].type->check(s->sources[i].handle, rs->filters, rs->filter_count, errs);
+    if (rs)
+        check_questions(s, rs, errs);
     if (errs->errors == errors)
         return rs;
     ruleset_unref(rs);
@@ -173,6 +203,7 @@ struct flow *service_flow(struct service *s, void (*finished)(void *ctx, bool al
         .retry = { .min_ms = (unsigned)conf->retry_min_ms, .max_ms = (unsigned)conf->retry_max_ms },
         .dead_letters = conf->dead_letters,
         .account_id = conf->account_id,
+        .lookups = lookups_port(s->lookups),
         .finished = finished,
         .finished_ctx = ctx,
     };
@@ -188,6 +219,7 @@ void service_close(struct service *s)
     free(s->sources);
     ruleset_unref(s->ruleset);
     targets_clear(&s->targets);
+    lookups_close(s->lookups);
     service_conf_free(s->conf);
     *s = (struct service) { 0 };
 }

@@ -7,6 +7,7 @@
 #include "engine/flow/flow.h"
 #include "engine/flow/ruleset.h"
 #include "engine/flow/service_conf.h"
+#include "lookups/lookups.h"
 #include "sluice/source.h"
 
 extern const struct source_type *const source_types[]; /* sorted by name, NULL-terminated */
@@ -16,6 +17,7 @@ struct service {
     struct act_env act_env;
     struct source_env source_env;
     struct targets targets;
+    struct lookups *lookups; /* opened; started and closed by who runs a flow, else closed by service_close */
     struct flow_source *sources;
     size_t source_count;
     bool sources_given;      /* to a flow, which closes them */

@@ -28,9 +28,9 @@
 #include "engine/base/conf.h"
 #include "engine/base/json.h"
 #include "engine/base/log.h"
+#include "engine/base/thread.h"
 #include "engine/flow/filters.h"
 #include "engine/flow/source_mqtt.h"
-#include "engine/flow/thread.h"
 
 #define FILTERS_MAX   4096
 #define TEMPLATES_MAX 256

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "actions/http_code.h"
-#include "actions/http_link.h"
+#include "engine/http/http_link.h"
 
 static void verdicts(void **state)
 {

@@ -2,7 +2,8 @@
 /* Golden texts of the compiler: what it says about statements, and what it makes of them.
  *
  *   tests/golden/errors/NAME.sql            a statement; the errors and warnings it gets are in NAME.txt
- *   tests/golden/errors/NAME.template       a template of the rule `SET @known = 1 SELECT * FROM 'a/b'`; likewise
+ *   tests/golden/errors/NAME.template       a template of the rule in NAME.rule, or of `SET @known = 1 SELECT * FROM
+ *                                           'a/b'`; likewise
  *   tests/golden/explain/NAME.sql           a statement; warnings and explanation are in NAME.txt
  *   tests/golden/explain/NAME.templates     its templates, one a line (optional)
  *
@@ -109,12 +110,25 @@ static void print_errors(const char *folder, const char *name, struct buf *out)
     errs_clear(&errs);
 }
 
-static void print_template_errors(const char *folder, const char *name, struct buf *out)
+/* The statement of a template. */
+static struct src *rule_of(const char *folder, const char *name)
 {
     static const char statement[] = "SET @known = 1 SELECT * FROM 'a/b'";
+    char path[1024];
+    size_t len = sizeof(statement) - 1;
+    snprintf(path, sizeof(path), "%s/%.*srule", folder, (int)(strlen(name) - strlen("template")), name);
+    char *text = read_file(path, &len);
+    struct src *src = src_new("<sql>", text ? text : statement, text ? without_last_newline(text, len) : len);
+    assert_non_null(src);
+    free(text);
+    return src;
+}
+
+static void print_template_errors(const char *folder, const char *name, struct buf *out)
+{
     struct errs errs = { 0 };
     struct sql_paths *paths = sql_paths_new();
-    struct src *src = src_new("<sql>", statement, strlen(statement)), *template = source_of(folder, name);
+    struct src *src = rule_of(folder, name), *template = source_of(folder, name);
     struct sql_rule *rule = sql_rule_compile(src, version_of(name), paths, &errs);
     assert_non_null(rule);
     int index = sql_rule_add_template(rule, template, &errs);

@@ -1,0 +1,1 @@
+SELECT * FROM 'a/b' WHERE 1 > 2 OR 5 < 3

@@ -1,0 +1,1 @@
+SELECT (SELECT * FROM e WHERE false) AS x FROM 'a/b' WHERE 'TRUE'
