@@ -47,18 +47,31 @@ static const char *const service_names[] = {
 
 static void call_free(struct call *c)
 {
-    arena_clear(&c->arena);
+    arena_clear(&c->arena); /* empty if it was not begun */
     free(c);
 }
 
-static void answer(struct call *c, enum lookup_outcome outcome, char *text, size_t len)
+static void answer_one(struct call *c, enum lookup_outcome outcome, char *text, size_t len)
 {
     struct lookup *l = c->lookup;
-    l->outcome = text || outcome == LOOKUP_FAILED ? outcome : LOOKUP_FAILED;
+    l->outcome = text ? outcome : LOOKUP_FAILED;
     l->text = text;
-    l->len = len;
+    l->len = text ? len : 0;
     call_free(c);
     l->done(l);
+}
+
+/* Takes over the text; those who asked the same get copies. */
+static void answer(struct call *c, enum lookup_outcome outcome, char *text, size_t len)
+{
+    for (struct call *same = c->same, *next; same; same = next) {
+        next = same->next;
+        char *copy = text ? malloc(len + 1) : NULL;
+        if (copy)
+            memcpy(copy, text, len + 1);
+        answer_one(same, outcome, copy, len);
+    }
+    answer_one(c, outcome, text, len);
 }
 
 static void fail(struct call *c, const struct err *e)
@@ -148,11 +161,28 @@ static bool is_kept(struct asker *a, struct call *c, uint64_t now_ms)
     return true;
 }
 
+/* What is kept is asked once, however many want it at the same time. */
+static bool joins_another(struct asker *a, struct call *c)
+{
+    const struct lookup_question *q = &c->lookup->question;
+    if (!c->teller->keep_ms || c->teller->keep_ms(a->conf) == 0)
+        return false;
+    for (struct call *r = a->running; r; r = r->next) {
+        const struct lookup_question *other = &r->lookup->question;
+        if (r->teller != c->teller || other->args_len != q->args_len || memcmp(other->args, q->args, q->args_len) != 0)
+            continue;
+        c->next = r->same;
+        r->same = c;
+        return true;
+    }
+    return false;
+}
+
 static void begin(struct asker *a, struct call *c)
 {
     struct err e = { 0 };
     uint64_t now_ms = clock_monotonic_ms(a->clock);
-    if (is_kept(a, c, now_ms))
+    if (is_kept(a, c, now_ms) || joins_another(a, c))
         return;
     arena_init(&c->arena, CALL_ARENA_MAX);
     int rc = 0;
