@@ -47,7 +47,7 @@ struct call {
     const struct teller *teller;
     uint64_t until_ms; /* monotonic: it fails then */
     struct call *next;
-    struct call *same; /* calls with the same question that get the same answer */
+    struct call *same;           /* calls with the same question that get the same answer */
     struct arena arena;          /* of all that follows */
     const struct json_doc *args; /* an Array, of as many elements as the teller wants */
     struct http_request request;
