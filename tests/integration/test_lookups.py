@@ -356,6 +356,17 @@ class FileTest(Case):
                 self.assert_failed(got[name], reason)
 
 
+class LogTest(Case):
+    def test_each_rule_says_why_it_was_aborted(self):
+        """Also beside one that fails with every message."""
+        rules = {"often": f"SELECT get_thing_shadow('nowhere', '{ROLE}') AS s FROM '#'", "seldom": f"SELECT get_registry_data('DescribeThing', '/', '{ROLE}') AS s FROM '#' WHERE n = 50"}
+        service = self.service("  documents: .", rules, [message({"n": n}) for n in range(100)])
+        service.start()
+        service.wait()
+        reasons = {line.get("rule"): line.get("reason") for line in map(json.loads, service.log) if line["message"] == "rule was aborted"}
+        self.assertEqual(reasons, {"often": "get_thing_shadow(): there is no such shadow", "seldom": "get_registry_data(): this is no name of a thing"})
+
+
 class ConfigurationTest(Case):
     def check(self, lookups, sql="SELECT * FROM 'x'"):
         service = self.service(lookups, {"r": sql}, [])
