@@ -3,8 +3,8 @@
  *                          └── files, kept answers, what cannot be asked ──┘
  *
  * The queue is under a lock; an eventfd(2) wakes the thread, also out of a wait for replies. At most `connections`
- * requests are under way, the others wait in the queue: each has its time from when it was asked, so what waits too
- * long fails without being sent. Credentials are looked for once a minute, and again after a refusal. */
+ * requests are under way, the others wait in the queue for their turn, at most TURN_MS; a request's own time counts from
+ * when it is sent. Credentials are looked for once a minute, and again after a refusal. */
 #include "lookups/asker.h"
 
 #include <errno.h>
@@ -18,6 +18,9 @@
 #include "engine/base/thread.h"
 #include "engine/http/http_auth.h"
 #include "engine/http/http_url.h"
+
+#define TURN_MS                                                                                                        \
+    30000 /* that a question waits for its turn at most: a burst passes, what piles up without end does not */
 
 struct asker {
     const struct lookups_conf *conf;
@@ -47,18 +50,31 @@ static const char *const service_names[] = {
 
 static void call_free(struct call *c)
 {
-    arena_clear(&c->arena);
+    arena_clear(&c->arena); /* empty if it was not begun */
     free(c);
 }
 
-static void answer(struct call *c, enum lookup_outcome outcome, char *text, size_t len)
+static void answer_one(struct call *c, enum lookup_outcome outcome, char *text, size_t len)
 {
     struct lookup *l = c->lookup;
-    l->outcome = text || outcome == LOOKUP_FAILED ? outcome : LOOKUP_FAILED;
+    l->outcome = text ? outcome : LOOKUP_FAILED;
     l->text = text;
-    l->len = len;
+    l->len = text ? len : 0;
     call_free(c);
     l->done(l);
+}
+
+/* Takes over the text; those who asked the same get copies. */
+static void answer(struct call *c, enum lookup_outcome outcome, char *text, size_t len)
+{
+    for (struct call *same = c->same, *next; same; same = next) {
+        next = same->next;
+        char *copy = text ? malloc(len + 1) : NULL;
+        if (copy)
+            memcpy(copy, text, len + 1);
+        answer_one(same, outcome, copy, len);
+    }
+    answer_one(c, outcome, text, len);
 }
 
 static void fail(struct call *c, const struct err *e)
@@ -113,11 +129,17 @@ static int sign(struct asker *a, struct call *c, struct err *e)
                           clock_now_ms(a->clock), (struct http_field *)r->fields, &r->field_count, &c->arena, e);
 }
 
-static int begin_request(struct asker *a, struct call *c, uint64_t now_ms, struct err *e)
+static int64_t timeout_of(const struct asker *a, const struct teller *t)
+{
+    int64_t most = a->conf->http.timeout_ms;
+    return t->timeout_ms && t->timeout_ms < most ? t->timeout_ms : most;
+}
+
+static int begin_request(struct asker *a, struct call *c, struct err *e)
 {
     if (c->teller->make(a->conf, c, e) < 0 || sign(a, c, e) < 0)
         return -1;
-    c->request.timeout_ms = (int64_t)(c->until_ms - now_ms);
+    c->request.timeout_ms = timeout_of(a, c->teller);
     if (http_link_start(a->link, &c->request, c, e) < 0)
         return -1;
     c->next = a->running;
@@ -148,21 +170,39 @@ static bool is_kept(struct asker *a, struct call *c, uint64_t now_ms)
     return true;
 }
 
+/* What is kept is asked once, however many want it at the same time. */
+static bool joins_another(struct asker *a, struct call *c)
+{
+    const struct lookup_question *q = &c->lookup->question;
+    if (!c->teller->keep_ms || c->teller->keep_ms(a->conf) == 0)
+        return false;
+    for (struct call *r = a->running; r; r = r->next) {
+        const struct lookup_question *other = &r->lookup->question;
+        if (r->teller != c->teller || other->args_len != q->args_len || memcmp(other->args, q->args, q->args_len) != 0)
+            continue;
+        c->next = r->same;
+        r->same = c;
+        return true;
+    }
+    return false;
+}
+
 static void begin(struct asker *a, struct call *c)
 {
     struct err e = { 0 };
     uint64_t now_ms = clock_monotonic_ms(a->clock);
-    if (is_kept(a, c, now_ms))
+    if (is_kept(a, c, now_ms) || joins_another(a, c))
         return;
     arena_init(&c->arena, CALL_ARENA_MAX);
     int rc = 0;
     if (now_ms >= c->until_ms)
-        rc = err_set(&e, ERR_UNREACHABLE, "the time was up before it was its turn to be asked");
+        rc = err_set(&e, ERR_UNREACHABLE, "too many others are asked at the same time: it was not its turn for %d s",
+                     TURN_MS / 1000);
     if (rc == 0)
         rc = read_args(c, &e);
     if (rc == 0 && c->teller->look)
         look_at_file(a, c);
-    else if (rc < 0 || begin_request(a, c, now_ms, &e) < 0)
+    else if (rc < 0 || begin_request(a, c, &e) < 0)
         fail(c, &e);
 }
 
@@ -308,12 +348,9 @@ static void wake(struct asker *a)
 bool asker_take(struct asker *a, struct lookup *l, const struct teller *teller)
 {
     struct call *c = calloc(1, sizeof(*c));
-    int64_t most = teller->timeout_ms;
     if (!c)
         return false;
-    if (most == 0 || a->conf->http.timeout_ms < most)
-        most = a->conf->http.timeout_ms;
-    *c = (struct call) { .lookup = l, .teller = teller, .until_ms = clock_monotonic_ms(a->clock) + (uint64_t)most };
+    *c = (struct call) { .lookup = l, .teller = teller, .until_ms = clock_monotonic_ms(a->clock) + TURN_MS };
     pthread_mutex_lock(&a->lock);
     bool taken = !a->closing;
     if (taken) {

@@ -4,12 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/base/utf8.h"
 #include "engine/http/http_auth.h"
 #include "engine/http/http_url.h"
 #include "lookups/lookups_int.h"
 
-#define REASON_MAX 120 /* bytes of a server's own words */
+#define NAME_MAX_BYTES 120 /* of an error's name */
 
 const char *call_text(struct call *c, uint32_t n, size_t *len)
 {
@@ -49,43 +48,33 @@ const struct json_doc *call_reply(struct call *c, const struct http_answer *repl
     return NULL;
 }
 
-/* A member's text up to the first line's end, without what a terminal would obey. */
-static void put_words(struct call *c, const struct json_doc *d, const char *member, struct buf *out)
+/* The text of a member, if nothing in it is other than a name is made of. */
+static void put_name(struct call *c, const struct json_doc *d, const char *member, struct buf *out)
 {
     size_t len = 0;
     uint32_t node = json_member(d, 0, member, strlen(member));
     const char *text = node && json_at(d, node)->kind == JSON_STRING ? json_text(d, node, &c->arena, &len) : NULL;
-    if (!text)
+    if (!text || len > NAME_MAX_BYTES)
         return;
-    len = utf8_printable_prefix(text, len < REASON_MAX ? len : REASON_MAX);
-    if (len > 0)
-        buf_printf(out, "%s%.*s", out->len ? ": " : "", (int)len, text);
-}
-
-/* "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException" is called by its last name. */
-static void put_type(struct call *c, const struct json_doc *d, struct buf *out)
-{
-    char room[REASON_MAX + 1];
-    struct buf type = { .p = room, .cap = sizeof(room), .max = REASON_MAX };
-    put_words(c, d, "__type", &type);
-    if (type.len == 0)
-        put_words(c, d, "errorType", &type);
-    const char *hash = type.len ? strrchr(type.p, '#') : NULL;
-    if (type.len)
-        buf_puts(out, hash ? hash + 1 : type.p);
+    const char *hash = memrchr(text, '#', len); /* "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException" */
+    const char *name = hash ? hash + 1 : text;
+    len -= (size_t)(name - text);
+    for (size_t i = 0; i < len; i++) {
+        if (!isalnum((unsigned char)name[i]) && !strchr("._-", name[i]))
+            return;
+    }
+    buf_put(out, name, len);
 }
 
 int call_refused(struct call *c, const struct http_answer *reply, struct err *e)
 {
-    char room[3 * REASON_MAX];
-    struct buf words = { .p = room, .cap = sizeof(room), .max = sizeof(room) - 1 };
+    char room[NAME_MAX_BYTES + 1] = "";
+    struct buf name = { .p = room, .cap = sizeof(room), .max = NAME_MAX_BYTES };
     struct err none = { 0 };
     const struct json_doc *d = reply->passed_limit ? NULL : call_reply(c, reply, &none);
-    room[0] = '\0';
-    if (d) {
-        put_type(c, d, &words);
-        put_words(c, d, "message", &words);
-        put_words(c, d, "Message", &words);
-    }
-    return err_set(e, ERR_REJECTED, "the server answered %d%s%s", reply->status, words.len ? ", " : "", room);
+    if (d)
+        put_name(c, d, "__type", &name);
+    if (d && name.len == 0)
+        put_name(c, d, "errorType", &name);
+    return err_set(e, ERR_REJECTED, "the server answered %d%s%s", reply->status, name.len ? ", " : "", room);
 }

@@ -44,7 +44,7 @@ static const struct opt options[] = {
       .help = "accessKeyId, secretAccessKey, sessionToken, or file, profile; absent: as AWS's tools find them, "
               "unsigned if there are none" },
     { "timeout", OPT_DURATION, FIELD(http.timeout_ms), .def = "3s", .min = 100, .max = 60000,
-      .help = "longest time for an answer; of aws_lambda at most 2s" },
+      .help = "longest time for an answer, from when it is asked; of aws_lambda at most 2s" },
     { "connectTimeout", OPT_DURATION, FIELD(http.connect_timeout_ms), .def = "2s", .min = 100, .max = 60000,
       .help = "longest time to connect, look-up of the name included" },
     { "maxRequests", OPT_INT, FIELD(http.connections), .def = "64", .min = 1, .max = 1000,

@@ -45,8 +45,9 @@ struct lookups_conf {
 struct call {
     struct lookup *lookup;
     const struct teller *teller;
-    uint64_t until_ms; /* monotonic: it fails then */
+    uint64_t until_ms; /* monotonic: it must have been its turn by then */
     struct call *next;
+    struct call *same;           /* calls with the same question that get the same answer */
     struct arena arena;          /* of all that follows */
     const struct json_doc *args; /* an Array, of as many elements as the teller wants */
     struct http_request request;
@@ -85,7 +86,8 @@ int call_json_request(struct call *c, const struct aws_service *s, const char *t
                       const struct buf *body, struct err *e) MUST_CHECK;
 /* The reply's JSON; an Object. NULL: it is none. */
 const struct json_doc *call_reply(struct call *c, const struct http_answer *reply, struct err *e) MUST_CHECK;
-/* Why a reply is not the answer, for people: status, and what the server calls it. */
+/* Why a reply is not the answer, for people: status, and the error's name. Not its message: those about signatures
+ * repeat what was signed, and so a session's token. */
 int call_refused(struct call *c, const struct http_answer *reply, struct err *e);
 
 #endif

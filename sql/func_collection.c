@@ -23,6 +23,7 @@ static void get_character(struct sql_call *c, size_t i)
     if (!sql_arg_text(c, 0, &text) || i >= text.len)
         return;
     size_t off = utf8_offset(text.s, text.len, i);
+    sql_charge(c, off);
     if (off < text.len)
         c->result = sql_part(&text, off, utf8_step(text.s + off, text.len - off));
 }
@@ -67,6 +68,8 @@ void fn_get_or_default(struct sql_call *c)
 
 #define TRANSFORM_MAX_BYTES ((size_t)128 << 10) /* of the result as JSON (spec 3.3) */
 
+#define TRANSFORM_STEPS 64 /* of an element, with few members */
+
 /* The element's members, then those of the object. */
 static bool enrich(struct sql_call *c, struct val element, struct val *enriched)
 {
@@ -89,6 +92,7 @@ static struct val enrich_array(struct sql_call *c)
         if (!enrich(c, element, &enriched) || !val_append(&all, enriched, c->arena))
             return VAL_UNDEFINED_VALUE;
         val_write_json(&text, enriched, c->version);
+        sql_charge(c, TRANSFORM_STEPS);
         buf_putc(&text, ','); /* behind the last, the closing bracket */
         if (text.failed)
             return VAL_UNDEFINED_VALUE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mathematical functions with decimal results (spec 3.1); func_double.c and func_bits.c have the others. */
 #include "sql/funcs_int.h"
+#include "sql/vm.h"
 
 void fn_abs(struct sql_call *c)
 {
@@ -43,7 +44,10 @@ void fn_sign(struct sql_call *c)
 void fn_mod(struct sql_call *c)
 {
     struct num x, y;
-    if (sql_arg_num(c, 0, &x) && sql_arg_num(c, 1, &y) && num_rem(&x, &x, &y))
+    if (!sql_arg_num(c, 0, &x) || !sql_arg_num(c, 1, &y))
+        return;
+    sql_charge(c, sql_rem_steps(&x, &y));
+    if (num_rem(&x, &x, &y))
         c->result = val_from_num(&x, c->version, c->arena);
 }
 

@@ -64,7 +64,7 @@ void fn_substring(struct sql_call *c)
     int64_t from, to = INT64_MAX;
     if (!sql_arg_text(c, 0, &s) || !sql_arg_i64(c, 1, &from) || (c->count == 3 && !sql_arg_i64(c, 2, &to)))
         return;
-    sql_charge(c, s.len / 2);
+    sql_charge(c, s.len);
     size_t begin = offset_of(&s, from), end = offset_of(&s, to);
     c->result = sql_part(&s, begin, end > begin ? end - begin : 0);
 }

@@ -47,6 +47,15 @@ void sql_charge(struct sql_call *c, uint64_t steps)
         sql_vm_charge(&c->machine->vm, steps);
 }
 
+/* Escapes are resolved each time. */
+static uint64_t escape_steps(const struct val *v)
+{
+    if (v->form != VAL_TAPE)
+        return 0;
+    const struct json_node *node = json_at(v->doc, v->n);
+    return node->kind == JSON_STRING && node->flags & JSON_ESCAPED ? node->len / 2 : 0;
+}
+
 bool sql_arg_text(struct sql_call *c, uint32_t i, struct sql_text *text)
 {
     struct val v = val_to_string(c->args[i], c->version, c->arena);
@@ -54,7 +63,7 @@ bool sql_arg_text(struct sql_call *c, uint32_t i, struct sql_text *text)
         return false;
     text->s = val_text(v, c->arena, &text->len);
     text->plain = v.form == VAL_HERE && v.exp == 1;
-    sql_charge(c, c->args[i].kind == VAL_STRING ? text->len / BYTES_A_STEP : text->len);
+    sql_charge(c, c->args[i].kind == VAL_STRING ? text->len / BYTES_A_STEP + escape_steps(&c->args[i]) : text->len);
     return text->s != NULL;
 }
 

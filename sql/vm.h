@@ -91,6 +91,7 @@ static inline void sql_vm_charge(struct sql_vm *vm, uint64_t steps)
 }
 bool sql_op_small(struct sql_vm *vm, const struct val *v, struct val_small *s) MUST_CHECK;
 struct val sql_op_arith(struct sql_vm *vm, enum sql_op op, const struct val *x, const struct val *y);
+uint64_t sql_rem_steps(const struct num *x, const struct num *y); /* what the remainder takes beside a step */
 int sql_op_order(struct sql_vm *vm, const struct val *x, const struct val *y); /* -1, 0, 1 or SQL_UNORDERED */
 struct val sql_op_equal(struct sql_vm *vm, const struct val *x, const struct val *y);
 struct val sql_op_in(struct sql_vm *vm, const struct val *x, const struct val *array);

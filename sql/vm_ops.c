@@ -9,12 +9,13 @@
 #include "sql/funcs.h"
 #include "sql/machine_int.h"
 
-/* What it takes to go through a value, in steps: one for 16 bytes of text, one for two values of a container. */
+/* What it takes to go through a value, in steps: one for 16 bytes of text (2 with escapes, which are resolved each
+ * time), one for two values of a container. */
 static uint64_t weight(const struct val *v)
 {
     if (v->form == VAL_TAPE) {
         const struct json_node *node = json_at(v->doc, v->n);
-        return node->kind >= JSON_ARRAY ? (node->next - v->n) >> 1 : node->len >> 4;
+        return node->kind >= JSON_ARRAY ? (node->next - v->n) >> 1 : node->len >> (node->flags & JSON_ESCAPED ? 1 : 4);
     }
     if (v->kind == VAL_STRING || v->kind == VAL_BYTES)
         return v->n >> 4;
@@ -34,6 +35,8 @@ static struct val to_string(struct sql_vm *vm, const struct val *v)
 }
 
 /* --- numbers --- */
+
+#define WIDE_REM_STEPS 300 /* of a remainder of numbers with more digits than a machine word: at most some 10 µs */
 
 _Static_assert(OP_ADD < OP_SUB && OP_SUB < OP_MUL && OP_MUL < OP_DIV && OP_DIV < OP_REM,
                "the order that sql_op_arith expects");
@@ -127,6 +130,14 @@ static bool compute(enum sql_op op, struct num *r, const struct num *x, const st
     }
 }
 
+/* A remainder goes through the digits between the two numbers. */
+uint64_t sql_rem_steps(const struct num *x, const struct num *y)
+{
+    if (x->is_wide || y->is_wide)
+        return WIDE_REM_STEPS;
+    return (uint64_t)(x->exp > y->exp ? x->exp - y->exp : y->exp - x->exp);
+}
+
 struct val sql_op_arith(struct sql_vm *vm, enum sql_op op, const struct val *x, const struct val *y)
 {
     struct num m, n;
@@ -138,7 +149,11 @@ struct val sql_op_arith(struct sql_vm *vm, enum sql_op op, const struct val *x, 
         return concatenate(vm, x, y);
     if (op == OP_ADD && !numbers)
         return VAL_UNDEFINED_VALUE;
-    if (!operands(vm, x, y, &m, &n) || !compute(op, &m, &m, &n))
+    if (!operands(vm, x, y, &m, &n))
+        return VAL_UNDEFINED_VALUE;
+    if (op == OP_REM)
+        sql_vm_charge(vm, sql_rem_steps(&m, &n));
+    if (!compute(op, &m, &m, &n))
         return VAL_UNDEFINED_VALUE;
     return val_from_num(&m, vm->version, vm->arena);
 }

@@ -47,9 +47,11 @@ struct worker *worker_new(const struct worker_env *env, size_t number, size_t la
     w->asking = &w->asked;
     run_pool_init(&w->pool, &w->queue);
     buf_init(&w->scratch, SCRATCH_MAX);
-    notice_init(&w->failed, SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
-    notice_init(&w->unparsed, SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
-    notice_init(&w->dead, SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
+    for (size_t i = 0; i < SAY_RULES; i++) {
+        notice_init(&w->failed[i], SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
+        notice_init(&w->unparsed[i], SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
+        notice_init(&w->dead[i], SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
+    }
     return w;
 }
 
@@ -97,11 +99,11 @@ void worker_run_end(struct worker *w, struct run *run, enum run_state state)
 
 /* --- evaluation --- */
 
-void worker_say(struct worker *w, struct notice *n, const struct rule *rule, const struct message *m, const char *what,
-                const char *reason)
+void worker_say(struct worker *w, struct notice *notices, const struct rule *rule, const struct message *m,
+                const char *what, const char *reason)
 {
     uint64_t silent;
-    if (!notice_due(n, clock_monotonic_ms(w->env->clock), &silent))
+    if (!notice_due(&notices[rule->index % SAY_RULES], clock_monotonic_ms(w->env->clock), &silent))
         return;
     char topic[SAY_TOPIC_MAX], more[24];
     size_t len = m->topic_len < sizeof(topic) - 1 ? m->topic_len : sizeof(topic) - 1;
@@ -240,13 +242,13 @@ static bool is_unparsed(struct worker *w, const struct rule *rule, const struct 
     struct err parse = { 0 };
     if (!sql_machine_parse_failed(w->machine, &parse))
         return false;
-    worker_say(w, &w->unparsed, rule, &m->message, "payload is not JSON", parse.text);
+    worker_say(w, w->unparsed, rule, &m->message, "payload is not JSON", parse.text);
     return true;
 }
 
 static void say_aborted(struct worker *w, const struct rule *rule, const struct msg *m, const struct err *e)
 {
-    worker_say(w, &w->failed, rule, &m->message, "rule was aborted", e->text);
+    worker_say(w, w->failed, rule, &m->message, "rule was aborted", e->text);
 }
 
 /* Has the run something to wait for, an answer or deliveries? */

@@ -102,12 +102,11 @@ void worker_run_dead(struct worker *w, struct run *run)
     run->body_is_json = true;
     struct delivery *d = run->body.failed ? NULL : run_add(&w->pool, run, DELIVERY_DEAD_LETTER, NULL, 0);
     if (!d) {
-        worker_say(w, &w->dead, run->rule, &run->msg->message, "message is lost: no memory for its dead letter",
-                   reason);
+        worker_say(w, w->dead, run->rule, &run->msg->message, "message is lost: no memory for its dead letter", reason);
         worker_run_end(w, run, RUN_DROPPED);
         return;
     }
-    worker_say(w, &w->dead, run->rule, &run->msg->message, "message goes to the dead letters", reason);
+    worker_say(w, w->dead, run->rule, &run->msg->message, "message goes to the dead letters", reason);
     dead_letter_address(w->env->dead_letter, d);
     outbox_push(dead_letter_outbox(w->env->dead_letter), d);
 }

@@ -8,6 +8,8 @@
 #include "engine/flow/run.h"
 #include "engine/flow/worker.h"
 
+#define SAY_RULES 16 /* rules whose numbers differ by a multiple of it share a notice */
+
 struct worker {
     const struct worker_env *env;
     size_t number;
@@ -21,8 +23,9 @@ struct worker {
     struct answers *asking;   /* those of the evaluation that goes on */
     struct sql_lookups finds; /* how it gets them */
     struct held held;
-    struct buf scratch;                   /* resources of failed actions, while a document is written */
-    struct notice failed, unparsed, dead; /* how often the log speaks of them */
+    struct buf scratch; /* resources of failed actions, while a document is written */
+    struct notice failed[SAY_RULES], unparsed[SAY_RULES],
+        dead[SAY_RULES]; /* how often the log speaks of them: by rule */
     pthread_t thread;
     bool started;
 };
@@ -33,9 +36,9 @@ int worker_render(struct worker *w, struct delivery *d, struct err *e) MUST_CHEC
 /* Mark a delivery as rejected before it was sent; its texts are empty. */
 void worker_reject(struct delivery *d, const char *reason);
 struct sql_env worker_sql_env(struct worker *w, const struct rule *rule);
-/* Log an event of a rule on a message, unless the notice says that the log has heard enough. reason may be NULL. */
-void worker_say(struct worker *w, struct notice *n, const struct rule *rule, const struct message *m, const char *what,
-                const char *reason);
+/* Log an event of a rule on a message, unless the rule's notice says that the log has heard enough. reason may be NULL. */
+void worker_say(struct worker *w, struct notice *notices, const struct rule *rule, const struct message *m,
+                const char *what, const char *reason);
 /* The run is final in this state: count it, free it, and settle its message if it was the last one. */
 void worker_run_end(struct worker *w, struct run *run, enum run_state state);
 

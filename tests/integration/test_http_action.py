@@ -17,6 +17,7 @@ import unittest
 from driver_fixture import BUILD, PATIENCE, Driver, item
 from http_fixture import Answer, HttpServer, Nginx, signature_differs
 from mosquitto_fixture import Certificates, free_port
+from sluice_fixture import wait_until
 
 CONTRACT = BUILD / "tests/contract/contract_http"
 SECRET = "s3cr3t-that-must-not-show"
@@ -595,12 +596,14 @@ class TlsTest(Case):
             items = [item({"n": n}, v=("ok", "busy", "none")[n % 3], key=n % 7 and n) for n in range(60)]
             self.assert_results(driver.send(*items), ["done", "later: the server answered 503", "rejected: the server answered 404"] * 20)
             self.assert_results(driver.send(*items[:1]), ["done"])
+            wait_until(lambda: len(server.log()) >= 61, "the server's log, which it writes when it has answered")
             log = server.log()
             self.assertEqual({(line[0], line[2]) for line in log}, {("POST", "HTTP/2.0")})
             self.assertEqual(len({line[4] for line in log}), 1)  # all on one connection
             self.assertEqual(len(log), 61)
             driver = self.driver(f"url: {server.url}/ok", target=f"caFile: {certificates.ca}\nhttpVersion: '1.1'")
             self.assert_results(driver.send(item({})), ["done"])
+            wait_until(lambda: len(server.log()) >= 62, "the server's log")
             self.assertEqual(server.log()[-1][2], "HTTP/1.1")
 
 

@@ -152,9 +152,10 @@ static void refusals_say_what_the_server_says(void **state)
 {
     (void)state;
     assert_reason(400, "{\"__type\":\"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException\",\"message\":\"no\"}",
-                  "the server answered 400, ResourceNotFoundException: no");
-    assert_reason(403, "{\"Message\":\"first line\\nsecret canonical request\"}",
-                  "the server answered 403, first line");
+                  "the server answered 400, ResourceNotFoundException");
+    assert_reason(403, "{\"Message\":\"x-amz-security-token:t\",\"__type\":\"InvalidSignatureException\"}",
+                  "the server answered 403, InvalidSignatureException");
+    assert_reason(403, "{\"__type\":\"the secret is x\"}", "the server answered 403");
     assert_reason(500, "{\"__type\":5,\"message\":\"\\u001b[2J\"}", "the server answered 500");
     assert_reason(502, "<html>", "the server answered 502");
 }
