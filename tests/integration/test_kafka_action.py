@@ -217,7 +217,7 @@ class ServerTest(Case):
         self.kafka.stop()
         try:
             for _ in range(2):
-                self.assert_results(driver.send(item({"n": 2}), item({"n": 3})), ["later: 127.0.0.1:"] * 2)
+                self.assert_results(driver.send(item({"n": 2}), item({"n": 3})), ["later: "] * 2)
                 self.assertEqual(driver.rc, -1)
                 self.assertLess(driver.ms, 5000)
         finally:
