@@ -67,12 +67,6 @@ static void ring(void)
     MQTTAsync_send(library.bell, "bell", 0, "", 0, 0, NULL);
 }
 
-const char *mqtt_code_name(uint8_t code)
-{
-    const char *name = MQTTReasonCode_toString((enum MQTTReasonCodes)code);
-    return name ? name : "unknown reason";
-}
-
 /* --- waiting --- */
 
 static bool is_decided(const struct mqtt_client *c)
@@ -207,7 +201,7 @@ static void on_disconnect_packet(void *ctx, MQTTProperties *props, enum MQTTReas
     char reason[MQTT_WHY_MAX / 2];
     mqtt_props_reason(props, reason, sizeof(reason));
     pthread_mutex_lock(&c->lock);
-    snprintf(c->why, sizeof(c->why), "%s (0x%02X)%s%s", mqtt_code_name((uint8_t)code), (unsigned)code,
+    snprintf(c->why, sizeof(c->why), "%s (0x%02X)%s%s", packet_reason_name((uint8_t)code), (unsigned)code,
              reason[0] ? ": " : "", reason);
     c->ended_by_broker = true;
     c->end_code = (int)code;
@@ -513,36 +507,6 @@ static int start_connecting(struct mqtt_client *c, struct err *e)
     return rc == MQTTASYNC_SUCCESS ? 0 : err_set(e, ERR_MEMORY, "could not start connecting (%d)", rc);
 }
 
-/* Refusals of CONNACK: MQTT 3.1.1 has numbers of its own (section 3.2.2.3). */
-static const char *refusal_name(int code)
-{
-    static const char *const v3[] = { NULL,
-                                      "Unacceptable protocol version",
-                                      "Client id rejected",
-                                      "Server unavailable",
-                                      "Bad user name or password",
-                                      "Not authorized" };
-    if (code > 0 && code < (int)(sizeof(v3) / sizeof(v3[0])))
-        return v3[code];
-    return mqtt_code_name((uint8_t)code);
-}
-
-/* Will the broker take us later without anybody changing anything? Server unavailable or busy, quota and rate
- * exceeded, use another server. */
-static bool is_passing(int code)
-{
-    return code == 3 || code == 0x88 || code == 0x89 || code == 0x97 || code == 0x9C || code == 0x9F;
-}
-
-static int report_refusal(const struct mqtt_client *c, int code, struct err *e)
-{
-    err_set(e, is_passing(code) ? ERR_UNREACHABLE : ERR_REFUSED, "broker %s refused the connection: %s", c->conf->url,
-            refusal_name(code));
-    if (code == 1 || code == MQTTREASONCODE_UNSUPPORTED_PROTOCOL_VERSION)
-        err_hint(e, "Try the option version: \"%s\".", mqtt_client_is_v5(c) ? "3.1.1" : "5");
-    return -1;
-}
-
 /* No CONNACK came. */
 static int report_no_answer(const struct mqtt_client *c, bool got_through, const char *tls_why, struct err *e)
 {
@@ -580,7 +544,7 @@ static int report_connect_failure(struct mqtt_client *c, struct err *e)
     if (interrupted)
         return err_set(e, ERR_UNREACHABLE, "interrupted");
     if (code > 0)
-        return report_refusal(c, code, e);
+        return mqtt_refusal(c->conf->url, mqtt_client_is_v5(c), (uint8_t)code, "", e);
     if (timed_out)
         return err_set(e, ERR_UNREACHABLE, "broker %s did not answer within %lld ms", c->conf->url,
                        (long long)c->conf->connect_timeout_ms);

@@ -11,6 +11,7 @@
 #define SLUICE_MQTT_CLIENT_H
 
 #include "engine/base/err.h"
+#include "engine/mqtt/mqtt_answer.h"
 #include "engine/mqtt/mqtt_conf.h"
 #include "sluice/message.h"
 
@@ -34,17 +35,6 @@ struct mqtt_handler {
     /* A connection that mqtt_client_connect made is gone, whoever ended it. May be NULL. Thread: paho's, or the
      * owner's. Must not wait. */
     void (*disconnected)(void *ctx);
-};
-
-/* The broker's answer to one request. */
-enum mqtt_outcome { MQTT_UNANSWERED, MQTT_ACCEPTED, MQTT_REFUSED };
-
-#define MQTT_ANSWER_MAX 160
-
-struct mqtt_answer {
-    enum mqtt_outcome outcome;
-    uint8_t code;               /* MQTT 5 reason code; from 0x80 on: refused */
-    char text[MQTT_ANSWER_MAX]; /* refused: the name of the code, and the broker's own reason if it gave one */
 };
 
 struct mqtt_subscription {
@@ -73,9 +63,6 @@ struct mqtt_publication {
     unsigned hops; /* user property MQTT_HOPS_NAME; 0: none */
     struct mqtt_answer answer;
 };
-
-/* The user property that counts how often a message was republished. It is hidden from those who read `arrived`. */
-#define MQTT_HOPS_NAME "sluice-hops"
 
 /* Makes no connection. conf is borrowed for as long as the client lives, the rest is copied. Returns owned, or NULL. */
 struct mqtt_client *mqtt_client_new(const struct mqtt_conf *conf, enum mqtt_role role, const char *client_id,
@@ -115,8 +102,5 @@ int mqtt_client_unsubscribe(struct mqtt_client *c, const char *const *filters, s
  * the broker announced that it does not take (size, retain, QoS) is refused at once. -1: as above, and answers may
  * be missing. */
 int mqtt_client_publish(struct mqtt_client *c, struct mqtt_publication *list, size_t count, struct err *e) MUST_CHECK;
-
-/* "Not authorized" for 0x87; never NULL. */
-const char *mqtt_code_name(uint8_t code);
 
 #endif

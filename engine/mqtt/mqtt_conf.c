@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engine/base/utf8.h"
+#include "engine/mqtt/packet.h"
 
 #define YEAR_MS           (INT64_C(365) * 24 * 3600 * 1000)
 #define KEEP_ALIVE_MAX    (INT64_C(65535) * 1000)
@@ -18,6 +19,9 @@
 #define PENDING_BYTES_MIN (INT64_C(64) << 10)
 
 static const char *const versions[] = { [MQTT_V5] = "5", [MQTT_V311] = "3.1.1", NULL };
+static const char *const retained[] = {
+    [MQTT_RETAINED_IGNORE] = "ignore", [MQTT_RETAINED_EVALUATE] = "evaluate", NULL
+};
 
 #define FIELD(name) offsetof(struct mqtt_conf, name)
 
@@ -51,12 +55,22 @@ const struct opt mqtt_options[MQTT_OPTION_COUNT] = {
       .help = "source: forget the session at the broker when connecting" },
     { "sessionExpiry", OPT_DURATION, FIELD(session_expiry_ms), .def = "1d", .min = 0, .max = 50 * YEAR_MS,
       .help = "source: the broker keeps the session this long without us (MQTT 5)" },
+    { "restartBudget", OPT_DURATION, FIELD(restart_budget_ms), .def = "1h", .min = 0, .max = 50 * YEAR_MS,
+      .help = "source: longest absence that must lose nothing; check compares it with sessionExpiry" },
     { "basicIngest", OPT_BOOL, FIELD(basic_ingest), .def = "true",
       .help = "source: also take messages to $aws/rules/<rule>/…" },
+    { "share", OPT_TEXT, FIELD(share),
+      .help = "source: share the subscriptions with the other subscribers of this group (MQTT 5)" },
+    { "retained", OPT_CHOICE, FIELD(retained), .def = "ignore", .choices = retained,
+      .help = "source: retained messages that come because it subscribes: acknowledge and count, or evaluate, too" },
+    { "receiveMaximum", OPT_INT, FIELD(receive_max), .def = "1000", .min = 1, .max = 65535,
+      .help = "source: messages of QoS 1 and 2 that the broker may send without acknowledgement (MQTT 5)" },
+    { "maxPacketSize", OPT_SIZE, FIELD(packet_max), .def = "16M", .min = 1024, .max = PACKET_SIZE_MAX,
+      .help = "source: largest packet that is taken; with MQTT 5 the broker drops what is larger" },
     { "pendingMessages", OPT_INT, FIELD(pending_messages), .def = "100000", .min = 1, .max = 100000000,
-      .help = "source: disconnect while this many messages wait for the rules" },
+      .help = "source, ws:// and wss://: disconnect while this many messages wait for the rules" },
     { "pendingBytes", OPT_SIZE, FIELD(pending_bytes), .def = "256M", .min = PENDING_BYTES_MIN, .max = INT64_C(1) << 40,
-      .help = "source: disconnect while this much waits for the rules; with MQTT 5 also the largest message" },
+      .help = "source, ws:// and wss://: disconnect while this much waits; with MQTT 5 also the largest message" },
     { "inFlight", OPT_INT, FIELD(in_flight), .def = "100", .min = 1, .max = 65535,
       .help = "republish: messages under way without acknowledgement; the broker's Receive Maximum counts too" },
 };
@@ -264,6 +278,19 @@ static void check_waits(const struct mqtt_conf *c, const struct conf *map, struc
                  "\"reconnectMin\" is longer than \"reconnectMax\"");
 }
 
+static void check_share(const struct mqtt_conf *c, const struct conf *map, struct errs *errs)
+{
+    struct span at = place_of(map, "share");
+    if (!c->share)
+        return;
+    if (!c->share[0] || strpbrk(c->share, "/+#"))
+        errs_refuse(errs, ERR_CONF_VALUE, at, "\"share\" must be a group name without \"/\", \"+\" and \"#\"");
+    if (c->version == MQTT_V311)
+        errs_refuse(errs, ERR_CONF_VALUE, at, "\"share\" needs MQTT 5: 3.1.1 has no shared subscriptions");
+    if (c->address.websocket)
+        errs_refuse(errs, ERR_CONF_VALUE, at, "\"share\" is not available over WebSocket");
+}
+
 int mqtt_conf_read(struct mqtt_conf *c, const struct conf *map, struct errs *errs)
 {
     size_t errors = errs->errors;
@@ -275,6 +302,7 @@ int mqtt_conf_read(struct mqtt_conf *c, const struct conf *map, struct errs *err
     check_tls(c, map, errs);
     check_login(c, map, errs);
     check_waits(c, map, errs);
+    check_share(c, map, errs);
     return errs->errors > errors ? -1 : 0;
 }
 

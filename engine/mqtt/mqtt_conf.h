@@ -13,6 +13,9 @@
 
 enum mqtt_version { MQTT_V5, MQTT_V311 }; /* in the order of the option's choices */
 
+/* What to do with messages that come only because we subscribed; in the order of the option's choices. */
+enum mqtt_retained { MQTT_RETAINED_IGNORE, MQTT_RETAINED_EVALUATE };
+
 struct mqtt_address {
     bool tls, websocket;
     char *host; /* name or address, without brackets */
@@ -30,8 +33,11 @@ struct mqtt_conf {
     int64_t reconnect_min_ms, reconnect_max_ms;
     int64_t qos; /* of subscriptions */
     bool clean_start;
-    int64_t session_expiry_ms;
+    int64_t session_expiry_ms, restart_budget_ms;
     bool basic_ingest;
+    char *share;  /* group of a shared subscription, or NULL */
+    int retained; /* enum mqtt_retained */
+    int64_t receive_max, packet_max;
     int64_t pending_messages, pending_bytes;
     int64_t in_flight;
     /* made from them */
@@ -39,7 +45,7 @@ struct mqtt_conf {
     struct span at; /* of the version if it is given, else of the map: for remarks on it */
 };
 
-#define MQTT_OPTION_COUNT 22
+#define MQTT_OPTION_COUNT 27
 extern const struct opt mqtt_options[MQTT_OPTION_COUNT];
 
 /* Read and check the options (map: may be NULL, then the url is missing). Files are checked to be readable, relative

@@ -1,34 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Properties of MQTT 5 (section 2.2.2).
- *
- * The hop count is a user property of our own. One whose value is not a plain number of up to nine digits is not
- * ours and stays among the others; of several the highest counts. Anybody may send one: it can only make a message
- * end sooner. */
+/* Properties of MQTT 5 (section 2.2.2). Of several hop counts the highest counts. */
 #include "engine/mqtt/mqtt_props.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define HOPS_DIGITS 9
+#include "engine/mqtt/mqtt_hops.h"
 
 /* --- reading --- */
 
 static bool is_hops(const MQTTProperty *p, unsigned *hops)
 {
     const MQTTLenString *name = &p->value.data, *value = &p->value.value;
-    if (p->identifier != MQTTPROPERTY_CODE_USER_PROPERTY || (size_t)name->len != strlen(MQTT_HOPS_NAME) ||
-        memcmp(name->data, MQTT_HOPS_NAME, (size_t)name->len) != 0)
-        return false;
-    if (value->len < 1 || value->len > HOPS_DIGITS)
-        return false;
-    unsigned n = 0;
-    for (int i = 0; i < value->len; i++) {
-        if (value->data[i] < '0' || value->data[i] > '9')
-            return false;
-        n = n * 10 + (unsigned)(value->data[i] - '0');
-    }
-    *hops = n;
-    return true;
+    return p->identifier == MQTTPROPERTY_CODE_USER_PROPERTY &&
+           mqtt_hops_read(name->data, (size_t)name->len, value->data, (size_t)value->len, hops);
 }
 
 static int read_text(const MQTTLenString *s, const char **text, struct arena *a)
@@ -72,7 +57,7 @@ static int read_lists(const MQTTProperties *props, struct source_message *m, str
     if (!users || !ids)
         return -1;
     struct message *out = &m->message;
-    unsigned hops;
+    unsigned hops = 0;
     for (int i = 0; i < props->count; i++) {
         const MQTTProperty *p = &props->array[i];
         if (is_hops(p, &hops))
@@ -177,7 +162,7 @@ static int add_user(MQTTProperties *props, const struct user_property *u)
 
 static int add_hops(MQTTProperties *props, unsigned hops)
 {
-    char digits[HOPS_DIGITS + 3];
+    char digits[MQTT_HOPS_DIGITS + 3];
     int len = snprintf(digits, sizeof(digits), "%u", hops);
     struct user_property u = { .name = MQTT_HOPS_NAME, .value = digits };
     u.name_len = strlen(MQTT_HOPS_NAME);

@@ -27,11 +27,7 @@ static void answer(struct mqtt_request *r, uint8_t code, const char *reason)
 {
     struct mqtt_client *c = r->c;
     pthread_mutex_lock(&c->lock);
-    r->answer->outcome = code >= MQTT_CODE_REFUSED ? MQTT_REFUSED : MQTT_ACCEPTED;
-    r->answer->code = code;
-    if (code >= MQTT_CODE_REFUSED)
-        snprintf(r->answer->text, sizeof(r->answer->text), "%s (0x%02X)%s%s", mqtt_code_name(code), code,
-                 reason && reason[0] ? ": " : "", reason ? reason : "");
+    mqtt_answer_set(r->answer, code, (struct packet_text) { reason, reason ? strlen(reason) : 0 });
     c->open--;
     c->answers++;
     pthread_cond_broadcast(&c->changed);

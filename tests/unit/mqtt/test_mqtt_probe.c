@@ -78,22 +78,12 @@ static void tls_reasons(void **state)
     assert_string_equal(small, "cert");
 }
 
-static void codes_have_names(void **state)
-{
-    (void)state;
-    assert_string_equal(mqtt_code_name(0x87), "Not authorized");
-    assert_string_equal(mqtt_code_name(0x97), "Quota exceeded");
-    for (unsigned code = 0; code <= UINT8_MAX; code++)
-        assert_non_null(mqtt_code_name((uint8_t)code));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_listener_is_reached),
         cmocka_unit_test(the_reason_is_the_systems),
         cmocka_unit_test(tls_reasons),
-        cmocka_unit_test(codes_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "engine/mqtt/mqtt_hops.h"
 #include "engine/mqtt/mqtt_props.h"
 
 static MQTTProperties props;
