@@ -17,6 +17,7 @@
 #include "engine/base/base64.h"
 #include "engine/base/topic.h"
 #include "engine/base/utf8.h"
+#include "engine/mqtt/mqtt_hops.h"
 
 #define HEADER_CHARS_MAX 1024
 #define USERS_MAX        100

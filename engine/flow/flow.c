@@ -34,7 +34,7 @@ struct flow {
     struct targets *targets;
     struct stats_table *stats;
     struct gate gate;
-    struct outbox_pressure pressure;
+    struct pressure pressure;
     struct dead_letter *dead_letter;
     struct outbox_list outboxes;
     struct ruleset_slot current; /* ruleset NULL: not started yet */
@@ -77,10 +77,20 @@ static void on_finished(void *ctx, bool all)
         f->options.finished(f->options.finished_ctx, !atomic_load(&f->incomplete));
 }
 
-static size_t worker_count_of(const struct flow_options *options)
+size_t flow_worker_count(size_t wanted)
 {
-    long count = options->workers ? (long)options->workers : sysconf(_SC_NPROCESSORS_ONLN);
+    long count = wanted ? (long)wanted : sysconf(_SC_NPROCESSORS_ONLN);
     return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : (size_t)count;
+}
+
+/* An evaluation takes what the limits say, or less if there is less for each worker. */
+static struct sql_limits limits_of(const struct flow_options *options)
+{
+    struct sql_limits limits = options->limits;
+    size_t most = options->memory.evaluation, arena = limits.arena_bytes ? limits.arena_bytes : SQL_DEFAULT_ARENA;
+    if (most)
+        limits.arena_bytes = arena < most ? arena : most;
+    return limits;
 }
 
 static int make_workers(struct flow *f, struct err *e)
@@ -88,12 +98,13 @@ static int make_workers(struct flow *f, struct err *e)
     f->worker_env = (struct worker_env) { .clock = f->options.clock,
                                           .lookups = f->options.lookups,
                                           .account_id = f->options.account_id,
-                                          .limits = f->options.limits,
+                                          .limits = limits_of(&f->options),
                                           .stats = f->stats,
                                           .gate = &f->gate,
                                           .pressure = &f->pressure,
+                                          .kept_bytes = f->options.memory.kept ? f->options.memory.kept : SIZE_MAX,
                                           .dead_letter = f->dead_letter };
-    size_t count = worker_count_of(&f->options);
+    size_t count = flow_worker_count(f->options.workers);
     f->workers = calloc(count, sizeof(struct worker *));
     if (!f->workers)
         return err_set(e, ERR_MEMORY, "out of memory");
@@ -129,12 +140,11 @@ static int make_intakes(struct flow *f, const struct flow_source *sources, size_
 /* -1 with the error in e, or (dead-letter store) already in errs. */
 static int make_parts(struct flow *f, const struct flow_source *sources, size_t count, struct errs *errs, struct err *e)
 {
-    f->pressure.relieved = on_relieved;
-    f->pressure.ctx = f;
-    f->stats = stats_table_new(worker_count_of(&f->options), count, f->targets->types);
+    pressure_init(&f->pressure, f->options.memory.results, on_relieved, f);
+    f->stats = stats_table_new(flow_worker_count(f->options.workers), count, f->targets->types);
     if (!f->stats)
         return err_set(e, ERR_MEMORY, "out of memory");
-    if (gate_init(&f->gate, f->options.in_flight, e) < 0)
+    if (gate_init(&f->gate, f->options.in_flight, f->options.memory.messages, e) < 0)
         return -1;
     f->has_gate = true;
     struct outbox_conf conf = outbox_conf_of(f);
@@ -433,6 +443,9 @@ int flow_read(struct flow *f, struct stats_snapshot *s, struct err *e)
         outbox_read(list_at(&f->outboxes, i), &s->targets[i]);
     outbox_read(dead_letter_outbox(f->dead_letter), &s->targets[count]);
     s->target_count = count + 1;
+    s->memory = (struct stats_memory) { .limit = f->options.memory.limit,
+                                        .messages = gate_bytes(&f->gate),
+                                        .results = pressure_bytes(&f->pressure) };
     return 0;
 }
 

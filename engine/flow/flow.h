@@ -16,6 +16,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/err.h"
+#include "engine/flow/memory_plan.h"
 #include "engine/flow/retry.h"
 #include "engine/flow/ruleset.h"
 #include "engine/flow/service_conf.h"
@@ -30,9 +31,10 @@ struct flow;
 
 struct flow_options {
     const struct clock *clock;
-    size_t workers;      /* 0: one per core */
-    size_t in_flight;    /* messages at most between source and settlement; at least 1 */
-    size_t outbox_items; /* deliveries in an outbox from which on no new message is begun; at least 1 */
+    size_t workers;            /* 0: one per core */
+    size_t in_flight;          /* messages at most between source and settlement; at least 1 */
+    struct memory_plan memory; /* zeros: no bounds in bytes */
+    size_t outbox_items;       /* deliveries in an outbox from which on no new message is begun; at least 1 */
     struct retry retry;
     const char *dead_letters; /* path */
     const char *account_id;   /* NULL: accountid() gives zeros */
@@ -44,6 +46,9 @@ struct flow_options {
     void (*finished)(void *ctx, bool all);
     void *finished_ctx;
 };
+
+/* The workers that a flow has if so many are asked for (0: one per core). */
+size_t flow_worker_count(size_t wanted);
 
 /* A source that is open but not started. */
 struct flow_source {

@@ -21,9 +21,9 @@ struct inbox_item *inbox_item_new(const struct source_message *m)
     return item;
 }
 
-void inbox_init(struct inbox *in, size_t max_messages, size_t max_bytes)
+void inbox_init(struct inbox *in, size_t max_messages, size_t max_bytes, size_t slack_bytes)
 {
-    *in = (struct inbox) { .max_messages = max_messages, .max_bytes = max_bytes };
+    *in = (struct inbox) { .max_messages = max_messages, .max_bytes = max_bytes, .slack_bytes = slack_bytes };
 }
 
 void inbox_clear(struct inbox *in)
@@ -65,7 +65,7 @@ bool inbox_is_full(const struct inbox *in)
 
 bool inbox_is_overfull(const struct inbox *in)
 {
-    return in->messages >= in->max_messages + INBOX_SLACK_MESSAGES || in->bytes >= in->max_bytes + INBOX_SLACK_BYTES;
+    return in->messages >= in->max_messages + INBOX_SLACK_MESSAGES || in->bytes >= in->max_bytes + in->slack_bytes;
 }
 
 bool inbox_is_half_empty(const struct inbox *in)

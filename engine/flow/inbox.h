@@ -11,7 +11,6 @@
 #include <stddef.h>
 
 #define INBOX_SLACK_MESSAGES ((size_t)20000)
-#define INBOX_SLACK_BYTES    ((size_t)64 << 20)
 
 /* One message in one allocation:
  *
@@ -25,19 +24,19 @@ struct inbox_item {
 struct inbox {
     struct inbox_item *first, *last;
     size_t messages, bytes;
-    size_t max_messages, max_bytes;
+    size_t max_messages, max_bytes, slack_bytes;
 };
 
 /* A copy, freed by free(); NULL: memory. */
 struct inbox_item *inbox_item_new(const struct source_message *m);
 
-void inbox_init(struct inbox *in, size_t max_messages, size_t max_bytes);
+void inbox_init(struct inbox *in, size_t max_messages, size_t max_bytes, size_t slack_bytes);
 void inbox_clear(struct inbox *in);
 void inbox_add(struct inbox *in, struct inbox_item *item); /* takes it */
 struct inbox_item *inbox_take(struct inbox *in);           /* the oldest; NULL: empty */
 
 bool inbox_is_full(const struct inbox *in);       /* a bound is reached */
-bool inbox_is_overfull(const struct inbox *in);   /* a bound was passed by INBOX_SLACK_… */
+bool inbox_is_overfull(const struct inbox *in);   /* a bound was passed by its slack */
 bool inbox_is_half_empty(const struct inbox *in); /* half of each bound is free */
 
 #endif

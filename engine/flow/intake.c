@@ -12,6 +12,7 @@
 #include "engine/base/topic.h"
 #include "engine/base/utf8.h"
 
+#define GATHER_MAX       64u /* messages, before their lanes are woken */
 #define SAY_AGAIN_MIN_MS 1000u
 #define SAY_AGAIN_MAX_MS 60000u
 
@@ -141,22 +142,35 @@ static struct msg *copy_message(struct intake *in, const struct source_message *
     return copy;
 }
 
+static void wake_lanes(struct intake *in)
+{
+    in->gathered = 0;
+    for (size_t i = 0; i < in->env->worker_count; i++)
+        worker_nudge(in->env->workers[i]);
+}
+
 /* Through the gate and into its lane. */
 static enum sink_answer submit_matched(struct intake *in, const struct source_message *m, struct ruleset *rs,
                                        size_t rule_count)
 {
-    enum gate_answer answer = gate_enter(in->env->gate);
+    size_t size = msg_size(&m->message, rule_count);
+    enum gate_answer answer = gate_enter(in->env->gate, size);
+    in->wanted = size;
     if (answer != GATE_IN)
         return answer == GATE_FULL ? SINK_FULL : SINK_CLOSED;
     struct msg *copy = copy_message(in, m, rs, rule_count);
     if (!copy) {
-        gate_leave(in->env->gate);
+        gate_leave(in->env->gate, size);
         in->starved = true;
         return SINK_FULL;
     }
     stats_source_matched(in->env->stats, in->origin.index); /* before the worker can settle it */
-    if (worker_push(lane_of(in, copy->key), copy))
+    struct worker *lane = lane_of(in, copy->key);
+    if (in->gathering ? worker_push_quietly(lane, copy) : worker_push(lane, copy)) {
+        if (in->gathering && ++in->gathered >= GATHER_MAX)
+            wake_lanes(in);
         return SINK_TAKEN;
+    }
     msg_free(copy); /* lanes have room for all that passed the gate, so this one is closed: the counters' end, too */
     return SINK_CLOSED;
 }
@@ -180,10 +194,24 @@ out:
     return answer;
 }
 
+static void gather(struct source_sink *sink, bool on)
+{
+    struct intake *in = (struct intake *)sink;
+    in->gathering = on;
+    if (!on && in->gathered)
+        wake_lanes(in);
+}
+
 static void wait_room(struct source_sink *sink, unsigned timeout_ms)
 {
     struct intake *in = (struct intake *)sink;
-    gate_wait_room(in->env->gate, timeout_ms, in->starved);
+    gate_wait_room(in->env->gate, in->wanted, timeout_ms, in->starved);
+}
+
+static void ignored(struct source_sink *sink)
+{
+    struct intake *in = (struct intake *)sink;
+    stats_source_retained(in->env->stats, in->origin.index);
 }
 
 static void finished(struct source_sink *sink, bool all)
@@ -196,7 +224,9 @@ void intake_init(struct intake *in, const struct intake_env *env, const struct m
                  enum ordering ordering)
 {
     *in = (struct intake) { .env = env, .origin = *origin, .name = name, .ordering = ordering };
-    in->sink = (struct source_sink) { .submit = submit, .wait_room = wait_room, .finished = finished };
+    in->sink = (struct source_sink) {
+        .submit = submit, .gather = gather, .wait_room = wait_room, .ignored = ignored, .finished = finished
+    };
     random_seed(&in->random, random_entropy());
     for (size_t i = 0; i <= NOT_FOUND_NAMES; i++)
         notice_init(&in->not_found[i].notice, SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);

@@ -61,6 +61,9 @@ struct intake {
     uint32_t *matches; /* room for every rule of the ruleset */
     size_t match_cap;
     uint64_t turn;                                   /* ORDERING_NONE: lanes in turn */
+    size_t wanted;                                   /* bytes of the message that found the gate full */
+    bool gathering;                                  /* more messages follow at once */
+    unsigned gathered;                               /* so many whose lanes were not woken */
     bool starved;                                    /* the last answer was FULL for lack of memory, not of room */
     struct not_found not_found[NOT_FOUND_NAMES + 1]; /* the last one: of all other names */
     size_t not_found_count;

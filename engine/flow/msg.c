@@ -8,17 +8,27 @@
 #include "engine/flow/message_copy.h"
 #include "engine/flow/ruleset.h"
 
-struct msg *msg_new(const struct message *m, struct ruleset *rs, const uint32_t *rules, size_t rule_count)
+static size_t head_size(size_t rule_count)
 {
     size_t head = sizeof(struct msg) + rule_count * sizeof(uint32_t);
-    head =
-        (head + _Alignof(struct user_property) - 1) / _Alignof(struct user_property) * _Alignof(struct user_property);
-    struct msg *copy = malloc(head + message_copy_size(m));
+    return (head + _Alignof(struct user_property) - 1) / _Alignof(struct user_property) *
+           _Alignof(struct user_property);
+}
+
+size_t msg_size(const struct message *m, size_t rule_count)
+{
+    return head_size(rule_count) + message_copy_size(m);
+}
+
+struct msg *msg_new(const struct message *m, struct ruleset *rs, const uint32_t *rules, size_t rule_count)
+{
+    size_t size = msg_size(m, rule_count);
+    struct msg *copy = malloc(size);
     if (!copy)
         return NULL;
-    *copy = (struct msg) { .rule_count = rule_count, .ruleset = ruleset_ref(rs) };
+    *copy = (struct msg) { .size = size, .rule_count = rule_count, .ruleset = ruleset_ref(rs) };
     memcpy(copy->rules, rules, rule_count * sizeof(uint32_t));
-    message_copy(&copy->message, m, (char *)copy + head);
+    message_copy(&copy->message, m, (char *)copy + head_size(rule_count));
     return copy;
 }
 

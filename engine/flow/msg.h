@@ -33,6 +33,7 @@ struct msg {
     const struct msg_origin *origin;
     uint64_t token;
     uint64_t key;            /* ordering key; 0: no order */
+    size_t size;             /* in memory, as the gate counts it */
     struct ruleset *ruleset; /* counted; the message finishes on it */
 
     unsigned open;               /* runs that are not final, and one while rules are still being evaluated */
@@ -45,6 +46,8 @@ struct msg {
     uint32_t rules[]; /* numbers in ruleset->rules, ascending */
 };
 
+/* What msg_new takes for such a message, in bytes. */
+size_t msg_size(const struct message *m, size_t rule_count);
 /* A copy of m for these rules. Takes one reference to rs. NULL: memory. */
 struct msg *msg_new(const struct message *m, struct ruleset *rs, const uint32_t *rules, size_t rule_count) MUST_CHECK;
 void msg_free(struct msg *m);

@@ -15,6 +15,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,33 +131,37 @@ fail:
     return NULL;
 }
 
-static void change_pressure(struct outbox *o, int by)
-{
-    struct outbox_pressure *p = o->conf.pressure;
-    if (atomic_fetch_add(&p->over, by) + by == 0)
-        p->relieved(p->ctx);
-}
-
 static void leave(struct outbox *o, size_t count)
 {
     if (count == 0)
         return;
     size_t before = atomic_fetch_sub(&o->waiting, count);
     if (before >= o->conf.bound && before - count < o->conf.bound)
-        change_pressure(o, -1);
+        pressure_end(o->conf.pressure);
 }
 
-void outbox_push(struct outbox *o, struct delivery *d)
+void outbox_push_quietly(struct outbox *o, struct delivery *d)
 {
     d->attempts = 0;
     d->item.misconfigured = false;
     bool at_bound = atomic_fetch_add(&o->waiting, 1) + 1 == o->conf.bound;
     if (at_bound) {
         atomic_fetch_add(&o->full, 1);
-        change_pressure(o, 1);
+        pressure_begin(o->conf.pressure);
     }
-    if (!queue_push(&o->intake, &d->place.link))
+    if (!queue_push_quietly(&o->intake, &d->place.link))
         leave(o, 1); /* closed */
+}
+
+void outbox_nudge(struct outbox *o)
+{
+    queue_nudge(&o->intake);
+}
+
+void outbox_push(struct outbox *o, struct delivery *d)
+{
+    outbox_push_quietly(o, d);
+    outbox_nudge(o);
 }
 
 /* What came, and what is due, into ready. Waits if there is nothing to send. False: closed. */
@@ -227,25 +232,31 @@ static void settle_results(struct outbox *o, size_t count, const struct err *bro
     }
 }
 
-/* Final ones go home, in one push per stretch of the same home. Returns how many. */
-static size_t return_final(struct outbox *o, size_t count)
+/* Those from here on that are final and of one home go there. Returns how many. */
+static size_t return_to(struct outbox *o, struct queue *home, size_t from, size_t count)
 {
     struct queue_chain chain = { 0 };
-    struct queue *home = NULL;
+    for (size_t i = from; i < count; i++) {
+        struct delivery *d = o->batch[i];
+        if (!d || d->item.result == ACT_LATER || d->home != home)
+            continue;
+        queue_chain_add(&chain, &d->place.link);
+        o->batch[i] = NULL; /* once it is pushed it may be gone */
+    }
+    size_t n = chain.count;
+    queue_push_urgent(home, &chain);
+    return n;
+}
+
+/* Final ones go home, in one push for each home, so that a worker is woken once. Returns how many. */
+static size_t return_final(struct outbox *o, size_t count)
+{
     size_t final = 0;
     for (size_t i = 0; i < count; i++) {
-        struct delivery *d = o->batch[i];
-        if (d->item.result == ACT_LATER)
-            continue;
-        if (home && home != d->home)
-            queue_push_urgent(home, &chain);
-        home = d->home;
-        queue_chain_add(&chain, &d->place.link);
-        o->batch[i] = NULL; /* it may be gone from here on */
-        final++;
+        const struct delivery *d = o->batch[i];
+        if (d && d->item.result != ACT_LATER)
+            final += return_to(o, d->home, i, count);
     }
-    if (home)
-        queue_push_urgent(home, &chain);
     return final;
 }
 

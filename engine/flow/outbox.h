@@ -16,34 +16,21 @@
 #include "engine/base/clock.h"
 #include "engine/base/err.h"
 #include "engine/flow/delivery.h"
+#include "engine/flow/pressure.h"
 #include "engine/flow/retry.h"
 #include "engine/flow/target.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct stats_target;
 
-/* How many outboxes are at or above their bound. While any is, workers take no new messages (they go on with returning
- * deliveries); messages wait in the lanes, which have room for all of them. */
-struct outbox_pressure {
-    atomic_int over;
-    void (*relieved)(void *ctx); /* none is any more. Thread: any; no lock is held. */
-    void *ctx;
-};
-
-static inline bool outbox_pressure_is_on(const struct outbox_pressure *p)
-{
-    return atomic_load(&p->over) != 0;
-}
-
 struct outbox_conf {
     const struct clock *clock;
     struct retry retry;
     size_t bound; /* deliveries from which on there is pressure */
-    struct outbox_pressure *pressure;
+    struct pressure *pressure;
     uint64_t seed;      /* of the jitter */
     bool never_rejects; /* REJECTED counts as LATER: the dead-letter store */
 };
@@ -56,6 +43,9 @@ int outbox_start(struct outbox *o, struct err *e) MUST_CHECK;
  * home once item.result is ACT_DONE or ACT_REJECTED. Never blocks, also above the bound. Once closed it forgets what
  * comes: nothing is settled any more, and the memory is its worker's anyway. Thread: any worker. */
 void outbox_push(struct outbox *o, struct delivery *d);
+/* The same without waking its thread: for many in a row. outbox_nudge must follow soon. Thread: any worker. */
+void outbox_push_quietly(struct outbox *o, struct delivery *d);
+void outbox_nudge(struct outbox *o);
 
 void outbox_wake(struct outbox *o); /* look at the clock again (tests that set it). Thread: any. */
 /* Ask the thread to end, also out of a back-off or a send that takes long; deliveries stay where they are. Thread:

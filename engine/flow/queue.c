@@ -76,14 +76,35 @@ static void unlock_and_wake(struct queue *q)
         pthread_cond_signal(&q->changed);
 }
 
-bool queue_push(struct queue *q, struct queue_link *link)
+/* Locks: q->lock held. */
+static bool add_normal(struct queue *q, struct queue_link *link)
 {
-    pthread_mutex_lock(&q->lock);
     bool taken = !q->closed && q->normal.count < q->max;
     if (taken)
         queue_chain_add(&q->normal, link);
+    return taken;
+}
+
+bool queue_push(struct queue *q, struct queue_link *link)
+{
+    pthread_mutex_lock(&q->lock);
+    bool taken = add_normal(q, link);
     unlock_and_wake(q);
     return taken;
+}
+
+bool queue_push_quietly(struct queue *q, struct queue_link *link)
+{
+    pthread_mutex_lock(&q->lock);
+    bool taken = add_normal(q, link);
+    pthread_mutex_unlock(&q->lock);
+    return taken;
+}
+
+void queue_nudge(struct queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    unlock_and_wake(q);
 }
 
 void queue_push_urgent(struct queue *q, struct queue_chain *chain)

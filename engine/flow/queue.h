@@ -59,6 +59,10 @@ void queue_push_urgent(struct queue *q, struct queue_chain *chain);
  * once closed; urgent items are still handed out then, normal ones are not. Thread: the taker. Locks: q->lock. */
 bool queue_take(struct queue *q, struct queue_chain *urgent, struct queue_chain *normal, size_t most, uint64_t wait_ms);
 
+/* As queue_push, but the taker sleeps on until queue_nudge, which the same thread must call soon: for many items in a row. */
+bool queue_push_quietly(struct queue *q, struct queue_link *link) MUST_CHECK;
+void queue_nudge(struct queue *q); /* Thread: any. Locks: q->lock. */
+
 void queue_wake(struct queue *q);  /* let a waiting (or the next) queue_take return. Thread: any. */
 void queue_close(struct queue *q); /* refuse further normal items. Thread: any. */
 /* Everything that is left, after the taker has ended. */

@@ -10,9 +10,9 @@
 #define BUFFER_KEEP   ((size_t)64 << 10)
 #define BUFFER_MAX    ((size_t)1 << 30) /* SQL limits bound outputs and texts; this, documents about failures */
 
-void run_pool_init(struct run_pool *p, struct queue *home)
+void run_pool_init(struct run_pool *p, struct queue *home, struct pressure *pressure, size_t kept_max)
 {
-    *p = (struct run_pool) { .home = home };
+    *p = (struct run_pool) { .home = home, .pressure = pressure, .kept_max = kept_max };
 }
 
 static void run_destroy(struct run *run)
@@ -47,6 +47,7 @@ static struct run *take_run(struct run_pool *p)
     if (run) {
         p->runs = run->next;
         p->run_count--;
+        p->kept_bytes -= run->body.cap;
         return run;
     }
     run = calloc(1, sizeof(*run));
@@ -75,6 +76,7 @@ static struct delivery *take_delivery(struct run_pool *p)
     if (d) {
         p->deliveries = d->next;
         p->delivery_count--;
+        p->kept_bytes -= d->text.cap;
         return d;
     }
     d = calloc(1, sizeof(*d));
@@ -83,14 +85,21 @@ static struct delivery *take_delivery(struct run_pool *p)
     return d;
 }
 
+/* Of something that goes back. */
+static void keep_buffer(struct run_pool *p, struct buf *b)
+{
+    if (b->cap > BUFFER_KEEP || b->cap > p->kept_max - p->kept_bytes)
+        buf_clear(b);
+    p->kept_bytes += b->cap;
+}
+
 static void give_delivery(struct run_pool *p, struct delivery *d)
 {
     if (p->delivery_count >= DELIVERY_KEEP) {
         delivery_destroy(d);
         return;
     }
-    if (d->text.cap > BUFFER_KEEP)
-        buf_clear(&d->text);
+    keep_buffer(p, &d->text);
     d->next = p->deliveries;
     p->deliveries = d;
     p->delivery_count++;
@@ -102,8 +111,7 @@ static void give_run(struct run_pool *p, struct run *run)
         run_destroy(run);
         return;
     }
-    if (run->body.cap > BUFFER_KEEP)
-        buf_clear(&run->body);
+    keep_buffer(p, &run->body);
     run->next = p->runs;
     p->runs = run;
     p->run_count++;
@@ -117,6 +125,7 @@ void run_close(struct run_pool *p, struct run *run)
         run->msg->runs = run->next;
     if (run->next)
         run->next->previous = run->previous;
+    pressure_drop(p->pressure, run->weight);
     run_empty(p, run);
     answers_clear(&run->answers);
     give_run(p, run);
@@ -130,6 +139,24 @@ void run_empty(struct run_pool *p, struct run *run)
     }
     run->first = run->last = NULL;
     buf_reset(&run->body);
+}
+
+static size_t weight_of(const struct run *run)
+{
+    size_t n = sizeof(*run) + run->body.cap;
+    for (const struct delivery *d = run->first; d; d = d->next)
+        n += sizeof(*d) + d->text.cap + d->text_cap * sizeof(*d->texts);
+    return n;
+}
+
+void run_weigh(struct run_pool *p, struct run *run)
+{
+    size_t before = run->weight;
+    run->weight = weight_of(run);
+    if (run->weight > before)
+        pressure_hold(p->pressure, run->weight - before);
+    else
+        pressure_drop(p->pressure, before - run->weight);
 }
 
 void run_drop_last(struct run_pool *p, struct run *run)

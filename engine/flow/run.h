@@ -9,6 +9,7 @@
 #include "engine/flow/answers.h"
 #include "engine/flow/delivery.h"
 #include "engine/flow/msg.h"
+#include "engine/flow/pressure.h"
 #include "engine/flow/ruleset.h"
 
 #include <stdbool.h>
@@ -22,6 +23,7 @@ struct run {
     size_t pending;                /* of them are out */
     struct buf body;               /* the output; later the error document or the dead letter */
     bool body_is_json;
+    size_t weight;          /* bytes that the pressure counts for it */
     struct answers answers; /* to what its rule has asked */
     bool unparsed;          /* counted: the payload is not JSON */
     bool failed;            /* its actions are back: the answers are for its error action */
@@ -32,9 +34,12 @@ struct run_pool {
     struct run *runs;
     struct delivery *deliveries;
     size_t run_count, delivery_count;
+    struct pressure *pressure;
+    size_t kept_bytes, kept_max; /* of the buffers of free ones */
 };
 
-void run_pool_init(struct run_pool *p, struct queue *home);
+/* kept_max: bytes of buffers that are kept for reuse, at most. pressure is borrowed. */
+void run_pool_init(struct run_pool *p, struct queue *home, struct pressure *pressure, size_t kept_max);
 void run_pool_clear(struct run_pool *p);
 
 /* A run of the message, which then waits for it (msg.open). NULL: memory. */
@@ -44,6 +49,8 @@ struct run *run_open(struct run_pool *p, struct msg *m, const struct rule *rule)
 void run_close(struct run_pool *p, struct run *run);
 /* Give back its deliveries alone, and forget its output: it is to be evaluated again. None may be out. */
 void run_empty(struct run_pool *p, struct run *run);
+/* Let the pressure know what the run and its deliveries hold by now: after they were filled, before one leaves. */
+void run_weigh(struct run_pool *p, struct run *run);
 /* Give back the last delivery. */
 void run_drop_last(struct run_pool *p, struct run *run);
 /* A delivery of the run with room for text_count texts. Its body is the run's as it is now; item.texts and place.key

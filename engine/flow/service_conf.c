@@ -12,13 +12,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/machine_memory.h"
 #include "engine/base/opt.h"
 #include "engine/base/path.h"
+#include "engine/flow/memory_plan.h"
 
 /* What sluice.yaml says, before lists are read. */
 struct fields {
     struct service_conf c;
-    const struct conf *sources, *connections /* read through root */, *rules, *retry, *outbox, *dead_letters, *log;
+    const struct conf *sources, *connections /* read through root */, *rules, *retry, *outbox, *memory, *dead_letters,
+        *log;
 };
 
 static const char *const orderings[] = { "topic", "client", "none", NULL };
@@ -44,6 +47,9 @@ static const struct opt service_options[] = {
       .help = "wait for messages in flight when stopping, at most" },
     { "retry", OPT_CONF, offsetof(struct fields, retry), .help = "back-off of a target that cannot take deliveries" },
     { "outbox", OPT_CONF, offsetof(struct fields, outbox), .help = "bounds of each target's outbox" },
+    { "memory", OPT_CONF, offsetof(struct fields, memory), .help = "bound of all queues and buffers together" },
+    { "store", OPT_TEXT, offsetof(struct fields, c.store), .def = "sqlite:sluice.db",
+      .help = "what must outlive the process, such as what sessions at brokers hold: sqlite:PATH" },
     { "deadLetters", OPT_CONF, offsetof(struct fields, dead_letters),
       .help = "where failed deliveries without error action go" },
     { "statsFile", OPT_PATH, offsetof(struct fields, c.stats_file),
@@ -63,6 +69,11 @@ static const struct opt retry_options[] = {
 static const struct opt outbox_options[] = {
     { "items", OPT_INT, offsetof(struct fields, c.outbox_items), .def = "10000", .min = 1, .max = 10000000,
       .help = "deliveries that wait, at most" },
+};
+
+static const struct opt memory_options[] = {
+    { "limit", OPT_SIZE, offsetof(struct fields, c.memory_limit), .def = "0", .min = MEMORY_LIMIT_MIN, .max = INT64_MAX,
+      .help = "memory of the process, at most; absent: half of what the machine or its control group has" },
 };
 
 static const struct opt dead_letter_options[] = {
@@ -95,6 +106,7 @@ static const struct section sections[] = {
     { "", "the service", service_options, COUNT(service_options), 0 },
     { "retry", "\"retry\"", retry_options, COUNT(retry_options), offsetof(struct fields, retry) },
     { "outbox", "\"outbox\"", outbox_options, COUNT(outbox_options), offsetof(struct fields, outbox) },
+    { "memory", "\"memory\"", memory_options, COUNT(memory_options), offsetof(struct fields, memory) },
     { "deadLetters", "\"deadLetters\"", dead_letter_options, COUNT(dead_letter_options),
       offsetof(struct fields, dead_letters) },
     { "log", "\"log\"", log_options, COUNT(log_options), offsetof(struct fields, log) },
@@ -104,7 +116,6 @@ static const struct section sections[] = {
 static const struct {
     const char *name, *hint;
 } later_keys[] = {
-    { "store", "A store is not implemented yet: leave it out. Dead letters go to a file: deadLetters: { path: … }" },
     { "admin",
       "The admin interface is not implemented yet: leave it out. statsFile: PATH writes the counters to a file." },
 };
@@ -158,12 +169,46 @@ static void check_stats_file(const char *path, const struct conf *root, struct e
                  "\"statsFile\" is there and no regular file");
 }
 
+/* "sqlite:PATH"; the path starts at the configuration's folder. */
+static int take_store(struct service_conf *c, struct errs *errs)
+{
+    static const char scheme[] = "sqlite:";
+    const char *path =
+        c->store && strncmp(c->store, scheme, sizeof(scheme) - 1) == 0 ? c->store + sizeof(scheme) - 1 : "";
+    const struct conf *store = conf_get(c->root, "store");
+    if (!c->store)
+        return 0;
+    if (!*path) {
+        struct err *e =
+            errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, store ? store->at : c->root->at, "\"store\" must be sqlite:PATH");
+        if (strncmp(c->store, "postgres", 8) == 0)
+            err_hint(e, "A store in PostgreSQL is not implemented yet.");
+        return 0;
+    }
+    c->store_path = path_below(c->folder, path);
+    return c->store_path ? 0 : no_memory(errs);
+}
+
+/* More than there is would end with the kernel's killing the process. */
+static void check_memory(const struct fields *f, struct errs *errs)
+{
+    uint64_t has = machine_memory();
+    if (f->c.memory_limit <= 0 || (uint64_t)f->c.memory_limit <= has)
+        return;
+    struct err *e =
+        errs_add(errs, SEV_WARNING, ERR_CONF_VALUE, conf_get(f->memory, "limit")->at,
+                 "\"limit\" of \"memory\" is more than the %llu MiB that the machine or its control group has",
+                 (unsigned long long)(has >> 20));
+    err_hint(e, "Leave it out: it is half of that then.");
+}
+
 static void check_values(const struct fields *f, const struct conf *root, struct errs *errs)
 {
     const char *id = f->c.account_id;
     if (id && (strlen(id) != 12 || strspn(id, "0123456789") != 12))
         errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, conf_get(root, "accountId")->at, "\"accountId\" must have 12 digits");
     check_stats_file(f->c.stats_file, root, errs);
+    check_memory(f, errs);
     if (f->c.retry_max_ms > 0 && f->c.retry_min_ms > f->c.retry_max_ms) {
         const struct conf *max = conf_get(f->retry, "max"), *at = max ? max : conf_get(f->retry, "min");
         errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, at->at,
@@ -372,6 +417,8 @@ void service_conf_free(struct service_conf *c)
     free(c->rules);
     free(c->folder);
     free(c->account_id);
+    free(c->store);
+    free(c->store_path);
     free(c->dead_letters);
     free(c->stats_file);
     conf_free(c->root);
@@ -386,6 +433,8 @@ static int read_all(struct fields *f, struct errs *errs)
     explain_later_keys(root, errs);
     check_values(f, root, errs);
     take_connections(&f->c, errs);
+    if (take_store(&f->c, errs) < 0)
+        return -1;
     if (take_sources(&f->c, f->sources, errs) < 0 || take_rules(&f->c, f->rules, errs) < 0)
         return -1;
     return 0;

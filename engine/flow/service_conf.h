@@ -13,6 +13,7 @@
  *     drainTimeout: 10s
  *     retry: { min: 100ms, max: 30s }
  *     outbox: { items: 10000 }
+ *     memory: { limit: 512M }
  *     deadLetters: { path: dead-letters.ndjson }
  *     statsFile: stats.json
  *     statsInterval: 1s
@@ -51,6 +52,8 @@ struct service_conf {
     int64_t drain_ms;                   /* SIGTERM: wait at most this long */
     int64_t retry_min_ms, retry_max_ms; /* back-off */
     int64_t outbox_items;               /* bound of each outbox */
+    int64_t memory_limit;               /* bytes; 0: half of what the machine or its control group has */
+    char *store, *store_path;           /* what is given, and the path of its file */
     char *dead_letters;                 /* path of the dead-letter file, as it is given: an action takes it */
     char *stats_file;                   /* counters as JSON; NULL: none */
     int64_t stats_interval_ms;          /* it is rewritten this often */

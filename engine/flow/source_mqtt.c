@@ -1,30 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The mqtt source.
  *
- *     paho's receive thread ──arrived──► inbox ──► the source's thread ──submit──► sink
+ *     broker ──► subscriber ──message──► sink          (the source's thread)
+ *            ◄──           ◄──settled── any worker
  *
- * paho has one receive thread for all clients of the process. It also brings the acknowledgements that republish
- * waits for, so it must never wait for the flow: it copies each message into the inbox and goes on. The source's own
- * thread does everything else: it connects with back-off, subscribes, and hands messages over as fast as the sink
- * takes them.
- *
- * paho acknowledges what it has handed to us, so the inbox cannot push back. When it is full we disconnect: a broker
- * keeps the QoS 1 and 2 messages of a persistent session. The inbox is worked off to its half, then we connect
- * again. Closing a socket with unread data throws away what the peer has not read yet, our last acknowledgements,
- * and the broker sends those messages again. Mosquitto 2.0.11 makes that worse: after a reconnect it writes all that
- * it has queued, whatever the Receive Maximum, before it reads anything. So the connection stays for LINGER_MS more,
- * unless the inbox passes its bounds by far: closed at once, a small inbox and a long queue went in circles (20,000
- * queued, an inbox of 500: 48,000 messages came, 1,700 different ones). QoS 0 is dropped and counted from the bound
- * on, as the broker does while we are away.
+ * One thread does everything: it connects with back-off, subscribes, hands messages over as fast as the sink takes
+ * them, and acknowledges what became final. When the sink is full it reads no further; the window bounds what can be
+ * under way at QoS 1 and 2, and TCP holds back QoS 0. Pings and acknowledgements go on.
  *
  * Filters: `filters` is what the rules want. With MQTT 5 each is subscribed with its identifier; if the broker knows
- * none, or with 3.1.1, they are merged. `held` is what this process has subscribed on the session; only differences
- * are sent. */
+ * none, or with 3.1.1, they are merged. What the session holds is a plan (session_plan.h), which outlives this process in the
+ * store; only differences are sent.
+ *
+ * A stop ends the reading at once. The connection stays, so that what becomes final is acknowledged, until close. */
 #include "engine/flow/source_mqtt.h"
 
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,56 +26,59 @@
 #include "engine/base/log.h"
 #include "engine/base/random.h"
 #include "engine/base/thread.h"
-#include "engine/flow/inbox.h"
+#include "engine/flow/memory_plan.h"
 #include "engine/flow/notice.h"
 #include "engine/flow/poison.h"
 #include "engine/flow/retry.h"
+#include "engine/flow/session_plan.h"
+#include "engine/flow/source_mqtt_check.h"
+#include "engine/flow/source_mqtt_ws.h"
 #include "engine/flow/subscriptions.h"
-#include "engine/mqtt/mqtt_client.h"
+#include "engine/mqtt/subscriber.h"
 
-#define ROOM_WAIT_MS     100u   /* look after the connection at least this often while the flow is full */
 #define IDLE_WAIT_MS     60000u /* events end it earlier */
-#define LINGER_MS        500u   /* from a full inbox to the end of the connection */
 #define STEADY_MS        10000u /* a connection that lasted this long was a good one: no wait before the next */
 #define SHORT_ONES       2u     /* connections in a row that did not last: another client may be to blame */
-#define STOP_PATIENCE_MS 5000u  /* to hand over what has arrived */
 #define SAY_AGAIN_MIN_MS 10000u
 #define SAY_AGAIN_MAX_MS 3600000u
 
 struct mqtt_source {
     struct mqtt_conf conf;
+    const struct conf *map; /* it was read from */
     const struct clock *clock;
+    struct session_store *sessions; /* NULL: nobody remembers */
+    char *session_name;             /* in the store */
+    char *prefix;                   /* of every filter on the wire */
     struct source_sink *sink;
-    struct mqtt_client *client;
+    struct subscriber *subscriber;
     pthread_t thread;
     bool started;
-    atomic_uint_fast64_t settled;
+    atomic_uint_fast64_t settled_qos0;
 
-    pthread_mutex_t lock; /* guards the inbox and what follows */
+    pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
-    struct inbox inbox;
     struct subscriptions wanted; /* new filters of the rules, if has_wanted */
     bool has_wanted;
-    bool connected; /* at least until `down` */
-    bool applied;   /* the session has the filters that were wanted last */
-    bool stopping;
-    bool down;        /* the connection is gone */
-    bool overflowed;  /* the inbox was full: the connection is to end, or has ended for that */
-    bool hung_up;     /* and the end was asked for */
-    bool woken;       /* something of these happened since the thread last looked */
-    uint64_t dropped; /* QoS 0 while overflowed */
+    bool connected;
+    bool applied;  /* the session has the filters that were wanted last */
+    bool stopping; /* nothing more is to be handed over, */
+    bool quiet;    /* and nothing more will be */
+    bool closing;
 
     /* The source's thread's */
-    struct subscriptions filters, held;
+    struct subscriptions filters;
+    struct session_plan plan;
+    bool is_loaded; /* what was kept has been taken into the plan */
+    uint32_t *ids;  /* of a message, translated */
+    size_t id_cap;
     bool one_by_one; /* the broker ended the connection when we subscribed: find out for which filter */
     struct poison poison;
-    struct inbox_item *in_hand; /* the sink was full */
-    uint64_t handed_over;       /* its number is the token */
+    uint64_t taken_qos0, told_repeated;
     bool sink_closed;
     unsigned failures; /* of connections, in a row */
     uint64_t connected_ms;
     struct random random;
-    struct notice unreachable, overflow;
+    struct notice unreachable;
 };
 
 static uint64_t now_ms(const struct mqtt_source *s)
@@ -90,54 +87,6 @@ static uint64_t now_ms(const struct mqtt_source *s)
 }
 
 #define FIELDS(s) ((const char *const[]) { "source", "mqtt", "broker", (s)->conf.url, NULL })
-
-/* --- what others tell the source's thread --- */
-
-/* Locks: s->lock */
-static void wake(struct mqtt_source *s)
-{
-    s->woken = true;
-    pthread_cond_signal(&s->changed);
-}
-
-/* Thread: paho's. */
-static bool on_arrived(void *ctx, const struct source_message *m)
-{
-    struct mqtt_source *s = ctx;
-    pthread_mutex_lock(&s->lock);
-    bool drop = s->overflowed && m->message.qos == 0;
-    s->dropped += drop;
-    pthread_mutex_unlock(&s->lock);
-    if (drop)
-        return true;
-    struct inbox_item *item = inbox_item_new(m);
-    if (!item)
-        return false;
-    pthread_mutex_lock(&s->lock);
-    inbox_add(&s->inbox, item);
-    bool overflows = !s->overflowed && inbox_is_full(&s->inbox);
-    bool hang_up = !s->hung_up && inbox_is_overfull(&s->inbox);
-    s->overflowed = s->overflowed || overflows;
-    s->hung_up = s->hung_up || hang_up;
-    if (overflows)
-        wake(s);
-    else if (s->inbox.messages == 1)
-        pthread_cond_signal(&s->changed);
-    pthread_mutex_unlock(&s->lock);
-    if (hang_up)
-        mqtt_client_hang_up(s->client);
-    return true;
-}
-
-/* Thread: paho's, or the source's. */
-static void on_disconnected(void *ctx)
-{
-    struct mqtt_source *s = ctx;
-    pthread_mutex_lock(&s->lock);
-    s->down = true;
-    wake(s);
-    pthread_mutex_unlock(&s->lock);
-}
 
 static bool flag(struct mqtt_source *s, const bool *which)
 {
@@ -151,6 +100,7 @@ static void set_flag(struct mqtt_source *s, bool *which, bool value)
 {
     pthread_mutex_lock(&s->lock);
     *which = value;
+    pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -159,58 +109,65 @@ static bool goes_on(struct mqtt_source *s)
     return !s->sink_closed && !flag(s, &s->stopping);
 }
 
-/* --- handing over --- */
+/* --- messages --- */
 
-/* The next message, waited for until then or until something else happens. */
-static struct inbox_item *next_item(struct mqtt_source *s, uint64_t until_ms)
+static void settle(struct mqtt_source *s, uint64_t token)
 {
-    uint64_t now = now_ms(s);
-    struct timespec deadline = thread_deadline(until_ms > now ? until_ms - now : 0);
-    pthread_mutex_lock(&s->lock);
-    int rc = 0;
-    while (!s->inbox.first && !s->woken && rc == 0)
-        rc = pthread_cond_timedwait(&s->changed, &s->lock, &deadline);
-    struct inbox_item *item = inbox_take(&s->inbox);
-    s->woken = false;
-    pthread_mutex_unlock(&s->lock);
-    return item;
+    if (token)
+        subscriber_settle(token);
+    else
+        atomic_fetch_add_explicit(&s->settled_qos0, 1, memory_order_relaxed);
 }
 
-static void wait_room(struct mqtt_source *s, uint64_t until_ms)
+/* With the rules' identifiers. False: memory. */
+static bool translate(struct mqtt_source *s, const struct source_message *m, struct source_message *out)
 {
-    uint64_t now = now_ms(s), left = until_ms > now ? until_ms - now : 0;
-    if (left > 0)
-        s->sink->wait_room(s->sink, left < ROOM_WAIT_MS ? (unsigned)left : ROOM_WAIT_MS);
-}
-
-/* Hand over one message, or wait a little for something to happen. */
-static void step(struct mqtt_source *s, uint64_t until_ms)
-{
-    if (!s->in_hand)
-        s->in_hand = next_item(s, until_ms);
-    if (!s->in_hand)
-        return;
-    s->in_hand->m.token = s->handed_over + 1;
-    switch (s->sink->submit(s->sink, &s->in_hand->m)) {
-    case SINK_TAKEN:
-        s->handed_over++;
-        free(s->in_hand);
-        s->in_hand = NULL;
-        break;
-    case SINK_FULL:
-        wait_room(s, until_ms);
-        break;
-    case SINK_CLOSED:
-        s->sink_closed = true;
+    if (m->filter_id_count > s->id_cap) {
+        uint32_t *grown = realloc(s->ids, m->filter_id_count * sizeof(*grown));
+        if (!grown)
+            return false;
+        s->ids = grown;
+        s->id_cap = m->filter_id_count;
     }
+    memcpy(s->ids, m->filter_ids, m->filter_id_count * sizeof(*s->ids));
+    session_plan_translate(&s->plan, s->ids, m->filter_id_count);
+    *out = *m;
+    out->filter_ids = s->ids;
+    return true;
 }
 
-static size_t waiting(struct mqtt_source *s)
+/* A subscription asks for Retain As Published = 0, so RETAIN says that the message comes because of it. */
+static enum sink_answer on_message(void *ctx, const struct source_message *m)
 {
-    pthread_mutex_lock(&s->lock);
-    size_t n = s->inbox.messages;
-    pthread_mutex_unlock(&s->lock);
-    return n + (s->in_hand != NULL);
+    struct mqtt_source *s = ctx;
+    if (m->message.retain && s->conf.retained == MQTT_RETAINED_IGNORE) {
+        s->sink->ignored(s->sink);
+        s->taken_qos0 += !m->token;
+        settle(s, m->token);
+        return SINK_TAKEN;
+    }
+    struct source_message translated;
+    if (s->plan.translates && m->filter_id_count > 0) {
+        if (!translate(s, m, &translated))
+            return SINK_FULL; /* memory is short: later */
+        m = &translated;
+    }
+    enum sink_answer answer = s->sink->submit(s->sink, m);
+    s->taken_qos0 += answer == SINK_TAKEN && !m->token;
+    s->sink_closed = answer == SINK_CLOSED;
+    return answer;
+}
+
+static void on_gather(void *ctx, bool on)
+{
+    struct mqtt_source *s = ctx;
+    s->sink->gather(s->sink, on);
+}
+
+static void on_full(void *ctx, unsigned timeout_ms)
+{
+    struct mqtt_source *s = ctx;
+    s->sink->wait_room(s->sink, timeout_ms);
 }
 
 /* --- subscribing --- */
@@ -236,7 +193,7 @@ static void take_wanted(struct mqtt_source *s)
 /* What the session is to be subscribed to: a copy of the filters, or the merged ones. */
 static int make_target(struct mqtt_source *s, struct subscriptions *target, struct err *e)
 {
-    if (mqtt_client_takes_ids(s->client))
+    if (subscriber_server(s->subscriber)->takes_ids)
         return subscriptions_init(target, s->filters.list, s->filters.count, false, e);
     if (s->conf.version == MQTT_V5)
         log_event(LOG_LEVEL_INFO, FIELDS(s),
@@ -244,26 +201,49 @@ static int make_target(struct mqtt_source *s, struct subscriptions *target, stru
     return subscriptions_init_merged(target, &s->filters, e);
 }
 
-static bool is_granted(struct mqtt_source *s, const struct mqtt_subscription *sub)
+/* Keep what the session may hold by now; a store that fails costs no more than a SUBSCRIBE that was not needed, or a filter that
+ * nobody unsubscribes. */
+static void keep_plan(struct mqtt_source *s)
 {
-    if (sub->answer.outcome == MQTT_REFUSED)
-        log_event(LOG_LEVEL_ERROR, FIELDS(s), "the broker refused the subscription to \"%s\": %s", sub->filter,
-                  sub->answer.text);
-    else if (sub->answer.code < s->conf.qos)
-        log_event(LOG_LEVEL_WARN, FIELDS(s), "the broker granted QoS %u only for the subscription to \"%s\"",
-                  sub->answer.code, sub->filter);
-    return sub->answer.outcome == MQTT_ACCEPTED;
+    struct session_filter *list = s->sessions ? calloc(s->plan.count + 1, sizeof(*list)) : NULL;
+    struct err e = { 0 };
+    if (!list)
+        return;
+    session_plan_kept(&s->plan, list);
+    if (s->sessions->replace(s->sessions, s->session_name, list, s->plan.count, &e) < 0)
+        log_event(LOG_LEVEL_ERROR, FIELDS(s), "what the session holds is not remembered: %s", e.text);
+    free(list);
 }
 
-/* Take the entry out, so that it is asked for again at the next occasion. */
-static void forget(struct subscriptions *target, const char *filter)
+static void take_kept(void *ctx, const struct session_filter *kept)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < target->count; i++) {
-        if (target->list[i].filter != filter)
-            target->list[n++] = target->list[i];
-    }
-    target->count = n;
+    struct mqtt_source *s = ctx;
+    struct err e = { 0 };
+    if (session_plan_add(&s->plan, kept, &e) < 0)
+        log_event(LOG_LEVEL_ERROR, FIELDS(s), "%s", e.text);
+}
+
+/* What the process before us has left on the session. */
+static void load_plan(struct mqtt_source *s)
+{
+    struct err e = { 0 };
+    if (s->sessions && !s->is_loaded && s->sessions->load(s->sessions, s->session_name, take_kept, s, &e) < 0)
+        log_event(LOG_LEVEL_ERROR, FIELDS(s), "what the session holds is not known: %s", e.text);
+    s->is_loaded = true;
+}
+
+static void take_grant(struct mqtt_source *s, struct planned *entry, const struct mqtt_answer *answer)
+{
+    if (answer->outcome == MQTT_REFUSED)
+        log_event(LOG_LEVEL_ERROR, FIELDS(s), "the broker refused the subscription to \"%s\": %s", entry->filter,
+                  answer->text);
+    else if (answer->code < s->conf.qos)
+        log_event(LOG_LEVEL_WARN, FIELDS(s), "the broker granted QoS %u only for the subscription to \"%s\"",
+                  answer->code, entry->filter);
+    if (answer->outcome == MQTT_ACCEPTED)
+        session_plan_granted(entry);
+    else
+        session_plan_refused(entry);
 }
 
 /* The broker ended the connection when we subscribed to this filter alone. If it has done so for all of them, the
@@ -279,61 +259,111 @@ static void blame(struct mqtt_source *s, const char *filter)
                   wait_ms / 60000);
 }
 
-/* Subscribe to all at once. If the broker ends the connection for it, from then on to one at a time. */
-static int subscribe_to(struct mqtt_source *s, struct mqtt_subscription *subs, size_t count, struct err *e)
+/* What is asked of the broker, and for which entries of the plan. */
+struct asked {
+    struct subscriber_request *requests;
+    struct planned **entries;
+    size_t count;
+};
+
+static int asked_init(struct asked *a, size_t room, struct err *e)
 {
-    size_t step = s->one_by_one ? 1 : count;
-    for (size_t i = 0; i < count; i += step) {
-        if (mqtt_client_subscribe(s->client, subs + i, step, e) == 0)
+    *a = (struct asked) { .requests = calloc(room + 1, sizeof(*a->requests)),
+                          .entries = calloc(room + 1, sizeof(*a->entries)) };
+    return a->requests && a->entries ? 0 : err_set(e, ERR_MEMORY, "not enough memory to subscribe");
+}
+
+static void asked_clear(struct asked *a)
+{
+    free(a->requests);
+    free(a->entries);
+}
+
+static void asked_add(struct asked *a, struct planned *entry)
+{
+    a->requests[a->count].request = (struct session_request) { .filter = entry->filter,
+                                                               .unsubscribe = !entry->wanted,
+                                                               .id = entry->id,
+                                                               .qos = entry->qos,
+                                                               .retain_handling = RETAIN_SEND_IF_NEW };
+    a->entries[a->count++] = entry;
+}
+
+static void ask_for(struct mqtt_source *s, struct asked *a, bool wanted)
+{
+    uint64_t now = now_ms(s);
+    a->count = 0;
+    for (size_t i = 0; i < s->plan.count; i++) {
+        struct planned *entry = &s->plan.list[i];
+        if (!entry->asked_now || entry->wanted != wanted)
             continue;
-        if (s->one_by_one && mqtt_client_was_ended_by_broker(s->client))
-            blame(s, subs[i].filter);
-        s->one_by_one = s->one_by_one || mqtt_client_was_ended_by_broker(s->client);
+        if (wanted && poison_is_left_out(&s->poison, entry->filter, now))
+            session_plan_refused(entry);
+        else
+            asked_add(a, entry);
+    }
+}
+
+/* Subscribe to all at once. If the broker ends the connection for it, from then on to one at a time. */
+static int subscribe_to(struct mqtt_source *s, struct asked *a, struct err *e)
+{
+    size_t step = s->one_by_one ? 1 : a->count;
+    for (size_t i = 0; i < a->count; i += step) {
+        if (subscriber_request(s->subscriber, a->requests + i, step, e) == 0)
+            continue;
+        if (s->one_by_one && subscriber_was_ended_by_broker(s->subscriber))
+            blame(s, a->entries[i]->filter);
+        s->one_by_one = s->one_by_one || subscriber_was_ended_by_broker(s->subscriber);
         return -1;
     }
     return 0;
 }
 
-static int subscribe(struct mqtt_source *s, struct subscriptions *target, struct err *e)
+static int subscribe(struct mqtt_source *s, struct asked *a, struct err *e)
 {
-    struct source_filter *missing = calloc(target->count + 1, sizeof(*missing));
-    struct mqtt_subscription *subs = calloc(target->count + 1, sizeof(*subs));
-    int rc = -1;
-    if (!missing || !subs) {
-        err_set(e, ERR_MEMORY, "not enough memory to subscribe");
-        goto out;
-    }
-    size_t candidates = subscriptions_missing(target, &s->held, missing), count = 0;
     uint64_t now = now_ms(s);
-    for (size_t i = 0; i < candidates; i++) {
-        if (poison_is_left_out(&s->poison, missing[i].filter, now))
-            forget(target, missing[i].filter);
-        else
-            subs[count++] = (struct mqtt_subscription) { .filter = missing[i].filter, .id = missing[i].id };
-    }
-    if (subscribe_to(s, subs, count, e) < 0)
-        goto out;
+    ask_for(s, a, true);
+    if (subscribe_to(s, a, e) < 0)
+        return -1;
     poison_acquit_due(&s->poison, now);
     s->one_by_one = s->poison.count > 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!is_granted(s, &subs[i]))
-            forget(target, subs[i].filter);
-    }
-    rc = 0;
-out:
-    free(missing);
-    free(subs);
-    return rc;
+    for (size_t i = 0; i < a->count; i++)
+        take_grant(s, a->entries[i], &a->requests[i].answer);
+    return 0;
 }
 
-static int unsubscribe(struct mqtt_source *s, const struct subscriptions *target, struct err *e)
+static int unsubscribe(struct mqtt_source *s, struct asked *a, struct err *e)
 {
-    const char **gone = calloc(s->held.count + 1, sizeof(*gone));
-    if (!gone)
-        return err_set(e, ERR_MEMORY, "not enough memory to unsubscribe");
-    size_t count = subscriptions_gone(&s->held, target, gone);
-    int rc = count ? mqtt_client_unsubscribe(s->client, gone, count, e) : 0;
-    free(gone);
+    ask_for(s, a, false);
+    if (a->count == 0)
+        return 0;
+    if (subscriber_request(s->subscriber, a->requests, a->count, e) < 0)
+        return -1;
+    for (size_t i = 0; i < a->count; i++)
+        session_plan_dropped(a->entries[i]);
+    return 0;
+}
+
+static bool asks_anything(const struct session_plan *p)
+{
+    bool asks = false;
+    for (size_t i = 0; i < p->count; i++)
+        asks |= p->list[i].asked_now;
+    return asks;
+}
+
+/* Ask for what the plan says; it is kept before, with what is to be asked, and after. */
+static int carry_out(struct mqtt_source *s, struct err *e)
+{
+    struct asked a;
+    if (!asks_anything(&s->plan))
+        return 0;
+    int rc = asked_init(&a, s->plan.count, e);
+    keep_plan(s);
+    if (rc == 0)
+        rc = subscribe(s, &a, e) < 0 || unsubscribe(s, &a, e) < 0 ? -1 : 0;
+    keep_plan(s);
+    asked_clear(&a);
     return rc;
 }
 
@@ -344,27 +374,29 @@ static int apply_filters(struct mqtt_source *s, struct err *e)
     struct subscriptions target;
     if (make_target(s, &target, e) < 0)
         return -1;
-    if (subscribe(s, &target, e) < 0 || unsubscribe(s, &target, e) < 0) {
-        subscriptions_clear(&target);
+    int rc = session_plan_aim(&s->plan, &target, s->prefix, (uint8_t)s->conf.qos, e);
+    subscriptions_clear(&target);
+    if (rc < 0 || carry_out(s, e) < 0)
         return -1;
-    }
-    subscriptions_clear(&s->held);
-    s->held = target;
     pthread_mutex_lock(&s->lock);
     s->applied = !s->has_wanted;
     pthread_mutex_unlock(&s->lock);
-    log_event(LOG_LEVEL_INFO, FIELDS(s), "subscribed to %zu filter%s", target.count, target.count == 1 ? "" : "s");
+    size_t n = session_plan_wanted(&s->plan);
+    log_event(LOG_LEVEL_INFO, FIELDS(s), "subscribed to %zu filter%s", n, n == 1 ? "" : "s");
     return 0;
 }
 
 /* --- connecting --- */
 
-/* Another try after a while; what is in the inbox goes on meanwhile. */
+/* Another try after a while. */
 static void back_off(struct mqtt_source *s, uint64_t delay_ms)
 {
-    uint64_t until = now_ms(s) + delay_ms;
-    while (goes_on(s) && now_ms(s) < until)
-        step(s, until);
+    struct timespec deadline = thread_deadline(delay_ms);
+    int rc = 0;
+    pthread_mutex_lock(&s->lock);
+    while (!s->stopping && rc == 0)
+        rc = pthread_cond_timedwait(&s->changed, &s->lock, &deadline);
+    pthread_mutex_unlock(&s->lock);
 }
 
 static uint64_t next_delay(struct mqtt_source *s)
@@ -387,132 +419,128 @@ static void fail_and_wait(struct mqtt_source *s, const struct err *e)
 
 static int connect_and_subscribe(struct mqtt_source *s, struct err *e)
 {
-    mqtt_client_disconnect(s->client);
-    pthread_mutex_lock(&s->lock);
-    s->down = s->overflowed = s->hung_up = s->connected = false;
-    pthread_mutex_unlock(&s->lock);
-    if (mqtt_client_connect(s->client, e) < 0)
+    if (subscriber_connect(s->subscriber, e) < 0)
         return -1;
     set_flag(s, &s->connected, true);
-    bool resumed = mqtt_client_session_present(s->client);
+    s->connected_ms = now_ms(s);
+    bool resumed = subscriber_server(s->subscriber)->present;
     log_event(LOG_LEVEL_INFO, FIELDS(s), "connected to the broker, which %s",
               resumed ? "kept the session" : "began a new session");
-    if (!resumed)
-        subscriptions_clear(&s->held);
-    s->connected_ms = now_ms(s);
+    load_plan(s);
+    session_plan_begin(&s->plan, resumed);
     return apply_filters(s, e);
 }
 
-/* The inbox was full: go on for a moment. True if the connection has to end; else half of the inbox is free again. */
-static bool linger(struct mqtt_source *s)
-{
-    uint64_t until = now_ms(s) + LINGER_MS;
-    log_event(LOG_LEVEL_DEBUG, FIELDS(s), "the inbox is full");
-    while (goes_on(s) && !flag(s, &s->down) && now_ms(s) < until)
-        step(s, until);
-    pthread_mutex_lock(&s->lock);
-    if (inbox_is_half_empty(&s->inbox) && !s->hung_up)
-        s->overflowed = false;
-    bool end = s->overflowed;
-    pthread_mutex_unlock(&s->lock);
-    return end;
-}
-
-/* Until the connection is gone or the source stops. */
-static int serve(struct mqtt_source *s, struct err *e)
-{
-    while (goes_on(s) && !flag(s, &s->down)) {
-        if (flag(s, &s->overflowed)) {
-            if (!linger(s))
-                continue; /* it may have been woken for the end */
-            mqtt_client_disconnect(s->client);
-            return 0;
-        }
-        uint64_t now = now_ms(s), again = poison_next(&s->poison), until = now + IDLE_WAIT_MS;
-        if ((flag(s, &s->has_wanted) || again <= now) && apply_filters(s, e) < 0)
-            return -1;
-        step(s, again > now && again < until ? again : until);
-    }
-    return 0;
-}
-
-/* The inbox was full: no new connection before half of it is free. */
-static void work_off(struct mqtt_source *s)
-{
-    uint64_t silent;
-    if (notice_due(&s->overflow, now_ms(s), &silent))
-        log_event(LOG_LEVEL_WARN, FIELDS(s),
-                  "%zu messages wait for rules and targets: disconnected until half of them are worked off",
-                  waiting(s));
-    for (;;) {
-        pthread_mutex_lock(&s->lock);
-        bool enough = inbox_is_half_empty(&s->inbox);
-        uint64_t dropped = s->dropped;
-        if (enough)
-            s->dropped = 0;
-        pthread_mutex_unlock(&s->lock);
-        if (enough && dropped)
-            log_event(LOG_LEVEL_WARN, FIELDS(s), "%" PRIu64 " messages of QoS 0 came when there was no room: dropped",
-                      dropped);
-        if (enough || !goes_on(s))
-            return;
-        step(s, now_ms(s) + IDLE_WAIT_MS);
-    }
-}
-
-/* The connection ended. A good one is made again at once; after short ones the waits grow, since whoever ended them
- * may do it again (another client with our client id, say). */
-static void after_connection(struct mqtt_source *s)
+/* The connection was a good one, or has to be waited for. A good one is made again at once; after short ones the
+ * waits grow, since whoever ended them may do it again (another client with our client id, say). */
+static void after_connection(struct mqtt_source *s, const struct err *why)
 {
     if (!goes_on(s))
         return;
-    char why[256];
-    mqtt_client_why(s->client, why, sizeof(why));
     const char *hint = s->failures >= SHORT_ONES ? "Does another client use the same client id?" : NULL;
     const char *fields[] = {
         "source", "mqtt", "broker", s->conf.url, "clientId", s->conf.client_id, "hint", hint, NULL
     };
-    log_event(LOG_LEVEL_WARN, fields, "the connection to the broker was lost: %s", why);
+    log_event(LOG_LEVEL_WARN, fields, "the connection to the broker was lost: %s", why->text);
     if (now_ms(s) - s->connected_ms >= STEADY_MS)
         s->failures = 0;
     else
         back_off(s, next_delay(s));
 }
 
-/* Hand over what has arrived, for a limited time. */
-static void finish(struct mqtt_source *s)
+/* A trace of what came again; with the messages' own (dup) it shows what the broker did after a reconnect. */
+static void tell_repeated(struct mqtt_source *s)
 {
-    mqtt_client_disconnect(s->client);
-    uint64_t until = now_ms(s) + STOP_PATIENCE_MS;
-    while (waiting(s) > 0 && !s->sink_closed && now_ms(s) < until)
-        step(s, until);
-    size_t left = waiting(s);
-    if (left > 0)
-        log_event(LOG_LEVEL_ERROR, FIELDS(s), "%zu messages that had arrived could not be handed over and are lost",
-                  left);
+    uint64_t all = subscriber_repeated(s->subscriber), n = all - s->told_repeated;
+    if (n > 0)
+        log_event(LOG_LEVEL_DEBUG, FIELDS(s), "%" PRIu64 " message%s again and recognised (dup)", n,
+                  n == 1 ? " came" : "s came");
+    s->told_repeated = all;
+}
+
+/* Until the connection is gone or the source stops. True: new filters could not be subscribed. */
+static bool serve(struct mqtt_source *s, struct err *e)
+{
+    while (goes_on(s)) {
+        uint64_t now = now_ms(s), again = poison_next(&s->poison), until = now + IDLE_WAIT_MS;
+        if ((flag(s, &s->has_wanted) || again <= now) && apply_filters(s, e) < 0)
+            return true;
+        if (subscriber_turn(s->subscriber, again > now && again < until ? again : until, e) < 0)
+            return false;
+        tell_repeated(s);
+    }
+    return false;
+}
+
+/* Nothing more is handed over; what becomes final is acknowledged until close. */
+static void drain(struct mqtt_source *s)
+{
+    struct err e = { 0 };
+    subscriber_pause(s->subscriber);
+    set_flag(s, &s->quiet, true);
+    while (!flag(s, &s->closing) && subscriber_turn(s->subscriber, now_ms(s) + IDLE_WAIT_MS, &e) == 0)
+        continue;
+    pthread_mutex_lock(&s->lock);
+    while (!s->closing)
+        pthread_cond_wait(&s->changed, &s->lock);
+    pthread_mutex_unlock(&s->lock);
+    subscriber_disconnect(s->subscriber);
 }
 
 static void *run(void *arg)
 {
     struct mqtt_source *s = arg;
-    log_event(
-        LOG_LEVEL_INFO, FIELDS(s),
-        "messages are acknowledged to the broker when they arrive: those under way are lost if this process is killed");
     while (goes_on(s)) {
         struct err e = { 0 };
-        bool failed = connect_and_subscribe(s, &e) < 0 || serve(s, &e) < 0;
-        if (flag(s, &s->overflowed))
-            work_off(s);
-        else if (failed)
+        bool failed = connect_and_subscribe(s, &e) < 0 || serve(s, &e);
+        if (!goes_on(s))
+            break;
+        set_flag(s, &s->connected, false);
+        if (failed)
             fail_and_wait(s, &e);
         else
-            after_connection(s);
+            after_connection(s, &e);
     }
-    finish(s);
+    drain(s);
     return NULL;
 }
 
 /* --- the port --- */
+
+static const struct source_type *source_variant(const struct conf *conf)
+{
+    const struct conf *url = conf ? conf_get(conf, "url") : NULL;
+    const char *text = url && url->kind == CONF_SCALAR ? url->text : "";
+    bool websocket = strncmp(text, "ws://", 5) == 0 || strncmp(text, "wss://", 6) == 0;
+    return websocket ? &source_mqtt_ws : &source_mqtt;
+}
+
+/* "URL CLIENTID" names the session in the store. */
+static int make_names(struct mqtt_source *s, struct errs *errs)
+{
+    const struct mqtt_conf *c = &s->conf;
+    int name = asprintf(&s->session_name, "%s %s", c->url, c->client_id);
+    int prefix = c->share ? asprintf(&s->prefix, "$share/%s/", c->share) : asprintf(&s->prefix, "%s", "");
+    if (name >= 0 && prefix >= 0)
+        return 0;
+    s->session_name = name < 0 ? NULL : s->session_name; /* undefined after a failure */
+    s->prefix = prefix < 0 ? NULL : s->prefix;
+    return errs_refuse(errs, ERR_MEMORY, s->map->at, "not enough memory for the mqtt source");
+}
+
+static void source_free(struct mqtt_source *s)
+{
+    subscriptions_clear(&s->wanted);
+    subscriptions_clear(&s->filters);
+    session_plan_clear(&s->plan);
+    poison_clear(&s->poison);
+    thread_lock_clear(&s->lock, &s->changed);
+    mqtt_conf_clear(&s->conf);
+    free(s->session_name);
+    free(s->prefix);
+    free(s->ids);
+    free(s);
+}
 
 static void *source_open(const struct conf *conf, const struct source_env *env, struct errs *errs)
 {
@@ -525,32 +553,24 @@ static void *source_open(const struct conf *conf, const struct source_env *env, 
         return NULL;
     }
     s->clock = env->clock;
-    if (mqtt_conf_read(&s->conf, conf, errs) < 0) {
-        mqtt_conf_clear(&s->conf);
-        thread_lock_clear(&s->lock, &s->changed);
-        free(s);
+    s->sessions = env->sessions;
+    s->map = conf;
+    bool fails = mqtt_conf_read(&s->conf, conf, errs) < 0;
+    size_t errors = errs->errors;
+    memory_part_check(env->memory, (uint64_t)s->conf.packet_max, "maxPacketSize", conf, errs);
+    if (fails || errs->errors > errors || make_names(s, errs) < 0) {
+        source_free(s);
         return NULL;
     }
     random_seed(&s->random, random_entropy());
-    inbox_init(&s->inbox, (size_t)s->conf.pending_messages, (size_t)s->conf.pending_bytes);
     notice_init(&s->unreachable, SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
-    notice_init(&s->overflow, SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
     return s;
 }
 
 static void source_check(void *source, const struct source_filter *filters, size_t count, struct errs *errs)
 {
-    struct mqtt_source *s = source;
-    struct subscriptions all;
-    struct err e = { 0 };
-    if (s->conf.version == MQTT_V5)
-        return;
-    if (subscriptions_init(&all, filters, count, s->conf.basic_ingest, &e) < 0) {
-        errs_take(errs, &e);
-        return;
-    }
-    subscriptions_explain(&all, s->conf.at, errs);
-    subscriptions_clear(&all);
+    const struct mqtt_source *s = source;
+    source_mqtt_check(&s->conf, s->map, filters, count, errs);
 }
 
 static int source_set_filters(void *source, const struct source_filter *filters, size_t count, struct err *e)
@@ -564,8 +584,8 @@ static int source_set_filters(void *source, const struct source_filter *filters,
     s->wanted = fresh;
     s->has_wanted = true;
     s->applied = false;
-    wake(s);
     pthread_mutex_unlock(&s->lock);
+    subscriber_wake(s->subscriber);
     subscriptions_clear(&old);
     return 0;
 }
@@ -574,7 +594,7 @@ static bool source_filters_are_set(void *source)
 {
     struct mqtt_source *s = source;
     pthread_mutex_lock(&s->lock);
-    bool set = s->applied || s->down || !s->connected;
+    bool set = s->applied || !s->connected;
     pthread_mutex_unlock(&s->lock);
     return set;
 }
@@ -583,21 +603,18 @@ static int source_start(void *source, struct source_sink *sink, const struct sou
                         struct err *e)
 {
     struct mqtt_source *s = source;
-    struct mqtt_handler handler = { .ctx = s, .arrived = on_arrived, .disconnected = on_disconnected };
+    struct subscriber_handler handler = { .ctx = s, .message = on_message, .gather = on_gather, .wait_room = on_full };
     s->sink = sink;
-    s->client = mqtt_client_new(&s->conf, MQTT_SUBSCRIBER, s->conf.client_id, &handler, e);
-    if (!s->client || source_set_filters(s, filters, count, e) < 0)
+    s->subscriber = subscriber_new(&s->conf, s->clock, &handler, e);
+    if (!s->subscriber || source_set_filters(s, filters, count, e) < 0)
         return -1;
     s->started = thread_start(&s->thread, "mqtt", run, s, e) == 0;
     return s->started ? 0 : -1;
 }
 
-/* paho acknowledged it long ago. */
 static void source_settled(void *source, uint64_t token)
 {
-    struct mqtt_source *s = source;
-    (void)token;
-    atomic_fetch_add_explicit(&s->settled, 1, memory_order_relaxed);
+    settle(source, token);
 }
 
 static void source_stop(void *source)
@@ -605,34 +622,43 @@ static void source_stop(void *source)
     struct mqtt_source *s = source;
     if (!s->started)
         return;
+    set_flag(s, &s->stopping, true);
+    subscriber_stop(s->subscriber);
     pthread_mutex_lock(&s->lock);
-    s->stopping = true;
-    wake(s);
+    while (!s->quiet)
+        pthread_cond_wait(&s->changed, &s->lock);
     pthread_mutex_unlock(&s->lock);
-    mqtt_client_interrupt(s->client);
-    pthread_join(s->thread, NULL);
-    s->started = false;
+}
+
+/* What was not delivered to the end, and what becomes of it. */
+static void report_unfinished(struct mqtt_source *s)
+{
+    size_t open = s->subscriber ? subscriber_open(s->subscriber) : 0;
+    uint64_t lost = s->taken_qos0 - atomic_load(&s->settled_qos0);
+    bool kept = !s->conf.clean_start && (s->conf.version == MQTT_V311 || s->conf.session_expiry_ms > 0);
+    if (open > 0 && kept)
+        log_event(LOG_LEVEL_WARN, FIELDS(s),
+                  "%zu message%s not delivered to the end, nor acknowledged: the broker sends %s again", open,
+                  open == 1 ? " was" : "s were", open == 1 ? "it" : "them");
+    lost += kept ? 0 : open;
+    if (lost > 0)
+        log_event(LOG_LEVEL_ERROR, FIELDS(s),
+                  "%" PRIu64 " message%s not delivered to the end, and the broker does not keep %s: lost", lost,
+                  lost == 1 ? " was" : "s were", lost == 1 ? "it" : "them");
 }
 
 static void source_close(void *source)
 {
     struct mqtt_source *s = source;
     source_stop(s);
-    uint64_t lost = s->handed_over - atomic_load(&s->settled);
-    if (lost > 0)
-        log_event(LOG_LEVEL_ERROR, FIELDS(s),
-                  "%" PRIu64 " message%s not delivered to the end; the broker has been told that %s, so %s lost", lost,
-                  lost == 1 ? " was" : "s were", lost == 1 ? "it was" : "they were", lost == 1 ? "it is" : "they are");
-    mqtt_client_free(s->client);
-    inbox_clear(&s->inbox);
-    free(s->in_hand);
-    subscriptions_clear(&s->wanted);
-    subscriptions_clear(&s->filters);
-    subscriptions_clear(&s->held);
-    poison_clear(&s->poison);
-    thread_lock_clear(&s->lock, &s->changed);
-    mqtt_conf_clear(&s->conf);
-    free(s);
+    if (s->started) {
+        set_flag(s, &s->closing, true);
+        subscriber_wake(s->subscriber);
+        pthread_join(s->thread, NULL);
+    }
+    report_unfinished(s);
+    subscriber_free(s->subscriber);
+    source_free(s);
 }
 
 const struct source_type source_mqtt = {
@@ -640,6 +666,7 @@ const struct source_type source_mqtt = {
     .doc = "subscribes to an MQTT broker (MQTT 5 or 3.1.1, TCP, TLS, WebSocket)",
     .options = mqtt_options,
     .option_count = MQTT_OPTION_COUNT,
+    .variant = source_variant,
     .open = source_open,
     .check = source_check,
     .start = source_start,

@@ -41,7 +41,7 @@ struct shard {
 
 struct source_cell {
     _Alignas(CACHE_LINE) pthread_mutex_t lock;
-    uint64_t received, unmatched, matched, rule_not_found;
+    uint64_t received, unmatched, matched, rule_not_found, retained;
 };
 
 struct stats_table {
@@ -264,6 +264,16 @@ void stats_source_unmatched(struct stats_table *t, size_t source, bool rule_not_
     pthread_mutex_unlock(&s->lock);
 }
 
+void stats_source_retained(struct stats_table *t, size_t source)
+{
+    struct source_cell *s = &t->sources[source];
+    pthread_mutex_lock(&s->lock);
+    s->received++;
+    s->unmatched++;
+    s->retained++;
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* Add one worker's counts to the sums. Locks: takes and leaves the shard's lock. */
 static void add_cell(struct stats_table *t, size_t worker, const struct rule_stats *r, struct stats_rule *to,
                      struct stats_action *actions)
@@ -337,6 +347,7 @@ static int read_sources(struct stats_table *t, struct stats_snapshot *s)
         to->received = t->sources[i].received;
         to->unmatched = t->sources[i].unmatched;
         to->rule_not_found = t->sources[i].rule_not_found;
+        to->retained = t->sources[i].retained;
         to->in_flight = t->sources[i].matched - to->settled;
         pthread_mutex_unlock(&t->sources[i].lock);
     }
@@ -410,6 +421,7 @@ static void put_source(struct buf *out, const struct stats_source *s)
     put_count(out, "settled", s->settled);
     put_count(out, "inFlight", s->in_flight);
     put_count(out, "ruleNotFound", s->rule_not_found);
+    put_count(out, "retained", s->retained);
     buf_putc(out, '}');
 }
 
@@ -448,5 +460,9 @@ void stats_snapshot_write(const struct stats_snapshot *s, struct buf *out)
         buf_puts(out, i ? "," : "");
         put_target(out, &s->targets[i]);
     }
-    buf_puts(out, "]}");
+    buf_puts(out, "],\"memory\":{\"limit\":");
+    buf_put_u64(out, s->memory.limit);
+    put_count(out, "messages", s->memory.messages);
+    put_count(out, "results", s->memory.results);
+    buf_puts(out, "}}");
 }

@@ -53,6 +53,7 @@ void stats_error_action(struct stats_table *t, size_t worker, struct rule_stats 
 void stats_settled(struct stats_table *t, size_t worker, size_t source);
 void stats_source_matched(struct stats_table *t, size_t source);
 void stats_source_unmatched(struct stats_table *t, size_t source, bool rule_not_found);
+void stats_source_retained(struct stats_table *t, size_t source); /* a retained message that is not evaluated */
 
 /* A copy of everything. Names are borrowed from the table, the targets and the sources. */
 struct stats_action {
@@ -74,6 +75,7 @@ struct stats_source {
     const char *name;
     uint64_t received, unmatched, settled, in_flight;
     uint64_t rule_not_found; /* Basic Ingest to an unknown or disabled rule; also among unmatched */
+    uint64_t retained;       /* retained messages that were not evaluated; also among unmatched */
 };
 
 struct stats_target {
@@ -86,18 +88,26 @@ struct stats_target {
     uint64_t full;    /* how often its outbox reached its bound */
 };
 
+/* In bytes. */
+struct stats_memory {
+    uint64_t limit;    /* memory.limit; 0: none */
+    uint64_t messages; /* of messages in flight */
+    uint64_t results;  /* of outputs and parameters that are not final */
+};
+
 struct stats_snapshot {
     struct stats_rule *rules;
     struct stats_source *sources;
     struct stats_target *targets;
     size_t rule_count, source_count, target_count;
+    struct stats_memory memory;
     struct stats_action *actions; /* what the rules' rows point into */
 };
 
-/* Fill rules and sources (names of sources are left NULL). -1: memory. Thread: any. */
+/* Fill rules and sources (names of sources are left NULL; memory is the flow's to fill). -1: memory. Thread: any. */
 int stats_table_read(struct stats_table *t, struct stats_snapshot *s, struct err *e) MUST_CHECK;
 void stats_snapshot_clear(struct stats_snapshot *s);
-/* As one JSON object: {"rules":[…],"sources":[…],"targets":[…]}. */
+/* As one JSON object: {"rules":[…],"sources":[…],"targets":[…],"memory":{…}}. */
 void stats_snapshot_write(const struct stats_snapshot *s, struct buf *out);
 
 #endif

@@ -45,7 +45,7 @@ struct worker *worker_new(const struct worker_env *env, size_t number, size_t la
         return NULL;
     }
     w->asking = &w->asked;
-    run_pool_init(&w->pool, &w->queue);
+    run_pool_init(&w->pool, &w->queue, env->pressure, env->kept_bytes);
     buf_init(&w->scratch, SCRATCH_MAX);
     for (size_t i = 0; i < SAY_RULES; i++) {
         notice_init(&w->failed[i], SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
@@ -85,8 +85,9 @@ static void message_release(struct worker *w, struct msg *m)
         return;
     stats_settled(w->env->stats, w->number, m->origin->index);
     msg_settle(m);
+    size_t size = m->size;
     message_forget(w, m);
-    gate_leave(w->env->gate);
+    gate_leave(w->env->gate, size);
 }
 
 void worker_run_end(struct worker *w, struct run *run, enum run_state state)
@@ -194,16 +195,44 @@ static void actions_done(struct worker *w, struct run *run)
         worker_run_end(w, run, RUN_DELIVERED);
 }
 
+static void nudge_outboxes(struct worker *w)
+{
+    for (size_t i = 0; i < w->quiet_count; i++)
+        outbox_nudge(w->quiet[i]);
+    w->quiet_count = 0;
+}
+
+/* An outbox is woken once for what several messages bring, but within about a millisecond. */
+static void push_quietly(struct worker *w, struct outbox *o, struct delivery *d)
+{
+    outbox_push_quietly(o, d);
+    for (size_t i = 0; i < w->quiet_count; i++)
+        if (w->quiet[i] == o)
+            return;
+    if (w->quiet_count == QUIET_MAX)
+        nudge_outboxes(w);
+    if (w->quiet_count == 0)
+        w->quiet_since_ms = clock_monotonic_ms(w->env->clock);
+    w->quiet[w->quiet_count++] = o;
+}
+
+static void nudge_if_late(struct worker *w)
+{
+    if (w->quiet_count && clock_monotonic_ms(w->env->clock) != w->quiet_since_ms)
+        nudge_outboxes(w);
+}
+
 /* Into the outboxes. They cannot come back before this thread asks for them. */
 static void run_dispatch(struct worker *w, struct run *run)
 {
+    run_weigh(&w->pool, run);
     for (struct delivery *d = run->first; d; d = d->next) {
         if (d->item.result == ACT_REJECTED) { /* its templates failed */
             stats_action(w->env->stats, w->number, run->rule->stats, d->action->target->type, false);
             continue;
         }
         run->pending++;
-        outbox_push(d->action->target->outbox, d);
+        push_quietly(w, d->action->target->outbox, d);
     }
     if (run->pending == 0)
         actions_done(w, run);
@@ -369,13 +398,26 @@ static void handle_answer(struct worker *w, struct answer *a)
         worker_evaluate_again(w, run);
 }
 
+/* A rule that has its answer makes results, so under pressure it waits on; not the error action of one, whose results
+ * are there already and go only by it. */
+static void handle_answers(struct worker *w)
+{
+    struct queue_link *link;
+    for (struct answer *a; (a = answer_box_take(&w->box));)
+        queue_chain_add(a->run->failed ? &w->urgent : &w->put_off, &a->link);
+    while ((link = queue_chain_take(&w->urgent)))
+        handle_answer(w, QUEUE_ITEM(link, struct answer, link));
+    while (!pressure_is_on(w->env->pressure) && (link = queue_chain_take(&w->put_off)))
+        handle_answer(w, QUEUE_ITEM(link, struct answer, link));
+}
+
 /* --- the thread --- */
 
 /* Wait for work. False: closed (what came home is still handled). */
 static bool gather(struct worker *w, struct queue_chain *home)
 {
-    bool pressed = outbox_pressure_is_on(w->env->pressure);
-    bool busy = w->backlog.first && !pressed;
+    bool pressed = pressure_is_on(w->env->pressure);
+    bool busy = (w->backlog.first || w->put_off.first) && !pressed;
     size_t most = pressed || w->backlog.first ? 0 : WORKER_TAKE;
     return queue_take(&w->queue, home, &w->backlog, most, busy ? 0 : QUEUE_FOREVER);
 }
@@ -389,10 +431,13 @@ static void *worker_run(void *ctx)
         struct queue_link *link;
         while ((link = queue_chain_take(&home)))
             handle_returned(w, delivery_of(link));
-        for (struct answer *a; open && (a = answer_box_take(&w->box));)
-            handle_answer(w, a);
-        while (open && !outbox_pressure_is_on(w->env->pressure) && (link = queue_chain_take(&w->backlog)))
+        if (open)
+            handle_answers(w);
+        while (open && !pressure_is_on(w->env->pressure) && (link = queue_chain_take(&w->backlog))) {
             handle_message(w, QUEUE_ITEM(link, struct msg, link));
+            nudge_if_late(w);
+        }
+        nudge_outboxes(w);
     }
     return NULL;
 }
@@ -410,6 +455,16 @@ int worker_start(struct worker *w, struct err *e)
 bool worker_push(struct worker *w, struct msg *m)
 {
     return queue_push(&w->queue, &m->link);
+}
+
+bool worker_push_quietly(struct worker *w, struct msg *m)
+{
+    return queue_push_quietly(&w->queue, &m->link);
+}
+
+void worker_nudge(struct worker *w)
+{
+    queue_nudge(&w->queue);
 }
 
 void worker_wake(struct worker *w)
@@ -447,6 +502,7 @@ void worker_free(struct worker *w)
         message_forget(w, w->messages);
     }
     run_pool_clear(&w->pool);
+    queue_chain_join(&w->box.come, &w->put_off);
     answer_box_clear(&w->box);
     queue_clear(&w->queue);
     sql_machine_free(w->machine);

@@ -30,7 +30,8 @@ struct worker_env {
     struct sql_limits limits;
     struct stats_table *stats;
     struct gate *gate; /* left when a message is settled */
-    struct outbox_pressure *pressure;
+    struct pressure *pressure;
+    size_t kept_bytes; /* buffers that a worker keeps for reuse, at most */
     struct dead_letter *dead_letter;
 };
 
@@ -43,7 +44,10 @@ int worker_start(struct worker *w, struct err *e) MUST_CHECK;
 /* Hand over a message; its counters say already that it is in flight. Never blocks. False: closed, the caller keeps
  * it. Thread: any. */
 bool worker_push(struct worker *w, struct msg *m) MUST_CHECK;
-void worker_wake(struct worker *w); /* there may be no more pressure. Thread: any. */
+/* The same without waking it; worker_nudge must follow soon. */
+bool worker_push_quietly(struct worker *w, struct msg *m) MUST_CHECK;
+void worker_nudge(struct worker *w); /* Thread: any. */
+void worker_wake(struct worker *w);  /* there may be no more pressure. Thread: any. */
 /* Ask the thread to end: it still handles the deliveries that are home, and leaves the rest. Thread: control. */
 void worker_close(struct worker *w);
 void worker_join(struct worker *w); /* Thread: control. */

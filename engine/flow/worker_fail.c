@@ -89,6 +89,7 @@ void worker_run_failed(struct worker *w, struct run *run)
         worker_run_dead(w, run);
         return;
     }
+    run_weigh(&w->pool, run);
     outbox_push(run->rule->error_action->target->outbox, d);
 }
 
@@ -108,5 +109,6 @@ void worker_run_dead(struct worker *w, struct run *run)
     }
     worker_say(w, w->dead, run->rule, &run->msg->message, "message goes to the dead letters", reason);
     dead_letter_address(w->env->dead_letter, d);
+    run_weigh(&w->pool, run);
     outbox_push(dead_letter_outbox(w->env->dead_letter), d);
 }

@@ -8,6 +8,7 @@
 #include "engine/flow/run.h"
 #include "engine/flow/worker.h"
 
+#define QUIET_MAX 8
 #define SAY_RULES 16 /* rules whose numbers differ by a multiple of it share a notice */
 
 struct worker {
@@ -19,11 +20,15 @@ struct worker {
     struct sql_machine *machine;
     struct run_pool pool;
     struct answer_box box;
-    struct answers asked;     /* by the evaluation that goes on, before it has a run */
-    struct answers *asking;   /* those of the evaluation that goes on */
-    struct sql_lookups finds; /* how it gets them */
+    struct queue_chain urgent, put_off; /* answers: that are handled now, and that wait for the end of pressure */
+    struct answers asked;               /* by the evaluation that goes on, before it has a run */
+    struct answers *asking;             /* those of the evaluation that goes on */
+    struct sql_lookups finds;           /* how it gets them */
     struct held held;
-    struct buf scratch; /* resources of failed actions, while a document is written */
+    struct outbox *quiet[QUIET_MAX]; /* have got deliveries and were not woken, */
+    size_t quiet_count;
+    uint64_t quiet_since_ms; /* since then */
+    struct buf scratch;      /* resources of failed actions, while a document is written */
     struct notice failed[SAY_RULES], unparsed[SAY_RULES],
         dead[SAY_RULES]; /* how often the log speaks of them: by rule */
     pthread_t thread;

@@ -18,6 +18,7 @@ struct conf;
 struct err;
 struct errs;
 struct opt;
+struct session_store;
 
 /* A topic filter to subscribe to. With MQTT 5 each is subscribed with its own Subscription Identifier `id` (1 to 268,435,455), which is the
  * same in every process for the same filter text unless two texts collide. */
@@ -44,8 +45,13 @@ enum sink_answer {
 struct source_sink {
     enum sink_answer (*submit)(struct source_sink *sink,
                                const struct source_message *m); /* Thread: the source's. Never blocks. */
+    /* Further messages follow at once (on), or have been submitted (off): until then the flow need not begin with
+     * them, so that it wakes nobody for each. Thread: the source's. */
+    void (*gather)(struct source_sink *sink, bool on);
     /* Wait until there may be room, the flow stops, or the time has passed. Thread: the source's. */
     void (*wait_room)(struct source_sink *sink, unsigned timeout_ms);
+    /* A message came that is not to be evaluated (retained: ignore): count it. Thread: the source's. */
+    void (*ignored)(struct source_sink *sink);
     /* The source has no more to give (replay at the end of its input); all: it could hand over everything that it had.
      * Thread: the source's. */
     void (*finished)(struct source_sink *sink, bool all);
@@ -53,6 +59,9 @@ struct source_sink {
 
 struct source_env {
     const struct clock *clock;
+    size_t memory; /* bytes that a source may hold of what it has read and not handed over; 0: no bound */
+    struct session_store
+        *sessions; /* what sessions hold at brokers; NULL: nobody remembers. There from start to close */
 };
 
 struct source_type {
@@ -62,6 +71,9 @@ struct source_type {
     size_t option_count;
     bool names_clients; /* its messages carry the publisher's client id */
 
+    /* The type that serves these options in this one's place (mqtt over WebSocket). May be NULL: always this one.
+     * Thread: main. */
+    const struct source_type *(*variant)(const struct conf *conf);
     /* Check and keep the configuration (conf: map, borrowed until close). NULL after adding to errs. Thread: main. */
     void *(*open)(const struct conf *conf, const struct source_env *env, struct errs *errs);
     /* Warnings that depend on the rules' filters ("3.1.1: `a/#` and `a/+/c` overlap, subscribed as `a/#`"). May be NULL. */

@@ -3,7 +3,6 @@
 #include "engine/apps/sluice/benches.h"
 #include "engine/apps/sluice/cmds.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,43 +13,25 @@
 
 /* The options as texts. */
 struct texts {
-    const char *broker, *broker_pid, *qos, *messages, *rounds, *window, *only;
+    const char *broker, *broker_pid, *qos, *messages, *rounds, *window, *paced, *only;
     const char *addresses[PIPELINE_TARGETS_MAX]; /* of target_types */
 };
-
-static int wrong(const char *option, const char *value, const char *reason)
-{
-    fprintf(stderr, "sluice bench: --%s \"%s\" %s\n", option, value, reason);
-    return -1;
-}
-
-static int read_number(const char *option, const char *text, size_t least, size_t most, size_t *n)
-{
-    char *end, reason[64];
-    errno = 0;
-    unsigned long long v = strtoull(text, &end, 10);
-    if (errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0' && v >= least && v <= most) {
-        *n = (size_t)v;
-        return 0;
-    }
-    snprintf(reason, sizeof reason, "must be a number from %zu to %zu", least, most);
-    return wrong(option, text, reason);
-}
 
 static int read_qos(const char *text, bool *qos)
 {
     bool both = strcmp(text, "both") == 0;
     qos[0] = both || strcmp(text, "0") == 0;
     qos[1] = both || strcmp(text, "1") == 0;
-    return qos[0] || qos[1] ? 0 : wrong("qos", text, "must be 0, 1 or both");
+    return qos[0] || qos[1] ? 0 : bench_wrong("qos", text, "must be 0, 1 or both");
 }
 
 static int read_broker(const char *url, struct mqtt_address *a)
 {
     struct err e = { 0 };
     if (mqtt_address_parse(a, url, &e) < 0)
-        return wrong("broker", url, e.text);
-    return a->tls || a->websocket ? wrong("broker", url, "must begin with mqtt://: the bench speaks plain MQTT") : 0;
+        return bench_wrong("broker", url, e.text);
+    return a->tls || a->websocket ? bench_wrong("broker", url, "must begin with mqtt://: the bench speaks plain MQTT")
+                                  : 0;
 }
 
 static size_t target_count(void)
@@ -85,7 +66,7 @@ static int check_only(const char *list)
         while (i < count && (strlen(names[i]) != len || strncmp(names[i], word, len) != 0))
             i++;
         if (i == count) {
-            wrong("only", list, "must be a list of republish, file, postgres, kafka, http");
+            bench_wrong("only", list, "must be a list of republish, file, postgres, kafka, http");
             const char *near = nearest_word(word, len, names, count);
             if (near)
                 fprintf(stderr, "hint: did you mean \"%s\"?\n", near);
@@ -123,10 +104,11 @@ static int choose_targets(const struct texts *t, struct pipeline_options *o)
 static int read_texts(const struct texts *t, struct mqtt_address *address, struct pipeline_options *o)
 {
     size_t pid = 0;
-    if (read_qos(t->qos, o->qos) < 0 || read_number("messages", t->messages, 1, SAMPLE_MAX, &o->messages) < 0 ||
-        read_number("rounds", t->rounds, 1, PIPELINE_ROUNDS_MAX, &o->rounds) < 0 ||
-        read_number("window", t->window, 1, LOAD_WINDOW_MAX, &o->window) < 0 ||
-        (t->broker_pid && read_number("broker-pid", t->broker_pid, 1, INT32_MAX, &pid) < 0) ||
+    if (read_qos(t->qos, o->qos) < 0 || bench_read_number("messages", t->messages, 1, SAMPLE_MAX, &o->messages) < 0 ||
+        bench_read_number("rounds", t->rounds, 1, PIPELINE_ROUNDS_MAX, &o->rounds) < 0 ||
+        bench_read_number("window", t->window, 1, LOAD_WINDOW_MAX, &o->window) < 0 ||
+        bench_read_number("paced", t->paced, 0, 3600, &o->paced_s) < 0 ||
+        (t->broker_pid && bench_read_number("broker-pid", t->broker_pid, 1, INT32_MAX, &pid) < 0) ||
         read_broker(t->broker, address) < 0 || choose_targets(t, o) < 0)
         return -1;
     o->broker = t->broker;
@@ -146,9 +128,12 @@ static const char **address_of(struct texts *t, const char *option)
 
 int bench_pipeline(int argc, char **argv)
 {
-    struct texts t = {
-        .broker = "mqtt://127.0.0.1:1883", .qos = "both", .messages = "100000", .rounds = "3", .window = "10000"
-    };
+    struct texts t = { .broker = "mqtt://127.0.0.1:1883",
+                       .qos = "both",
+                       .messages = "100000",
+                       .rounds = "3",
+                       .window = "10000",
+                       .paced = "0" };
     struct pipeline_options o = { 0 };
     struct mqtt_address address = { 0 };
     struct err e = { 0 };
@@ -163,6 +148,7 @@ int bench_pipeline(int argc, char **argv)
         { "messages", 0, &t.messages, NULL },
         { "rounds", 0, &t.rounds, NULL },
         { "window", 0, &t.window, NULL },
+        { "paced", 0, &t.paced, NULL },
         { "only", 0, &t.only, NULL },
         { "json", 0, NULL, &o.json },
     };

@@ -3,7 +3,14 @@
 #ifndef SLUICE_APP_BENCHES_H
 #define SLUICE_APP_BENCHES_H
 
+#include <stddef.h>
+
 int bench_eval(int argc, char **argv);
+int bench_ingest(int argc, char **argv);
 int bench_pipeline(int argc, char **argv);
+
+/* Options: say on standard error what is wrong with one, and return -1; read a number from `least` to `most`. */
+int bench_wrong(const char *option, const char *value, const char *reason);
+int bench_read_number(const char *option, const char *text, size_t least, size_t most, size_t *n);
 
 #endif

@@ -3,13 +3,36 @@
 #include "engine/apps/sluice/benches.h"
 #include "engine/apps/sluice/cmds.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+int bench_wrong(const char *option, const char *value, const char *reason)
+{
+    fprintf(stderr, "sluice bench: --%s \"%s\" %s\n", option, value, reason);
+    return -1;
+}
+
+int bench_read_number(const char *option, const char *text, size_t least, size_t most, size_t *n)
+{
+    char *end, reason[64];
+    errno = 0;
+    unsigned long long v = strtoull(text, &end, 10);
+    if (errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0' && v >= least && v <= most) {
+        *n = (size_t)v;
+        return 0;
+    }
+    snprintf(reason, sizeof reason, "must be a number from %zu to %zu", least, most);
+    return bench_wrong(option, text, reason);
+}
 
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } benches[] = {
     { "eval", bench_eval },
+    { "ingest", bench_ingest },
     { "pipeline", bench_pipeline },
 };
 

@@ -155,10 +155,17 @@ int fail(const char *command, const char *fmt, ...)
 }
 
 const struct cmd cmds[] = {
-    { "bench", "[eval | pipeline] [options]", "Measure sluice on this machine",
+    { "bench", "[eval | ingest | pipeline] [options]", "Measure sluice on this machine",
       "eval (the default): payload bytes in, output bytes out, on one core, without input or output\n"
       "  --seconds N         time for each figure (default 1)\n"
       "  --json              one JSON object a line instead of a table\n"
+      "\n"
+      "ingest: from a socket that is always full to the router of a `sluice run` of its own, beside a bare reader of "
+      "the\n"
+      "same bytes that only finds where each packet ends, taking turns; no broker is needed\n"
+      "  --seconds N         of each run (default 2)\n"
+      "  --rounds N          figures are medians of so many (default 5)\n"
+      "  --json              one JSON object instead of a table\n"
       "\n"
       "pipeline: from a broker through one rule to targets, by a `sluice run` of its own, beside a bare subscriber of "
       "the\n"
@@ -174,6 +181,9 @@ const struct cmd cmds[] = {
       "  --window N          messages at most between the load and the target (default 10000); the broker must keep "
       "that\n"
       "                      many for a client (Mosquitto: max_queued_messages 0), or it drops them, which is counted\n"
+      "  --paced N           then for N seconds evenly at 60 % of the bare subscriber's rate: CPU a message, growth of "
+      "the "
+      "backlog\n"
       "  --json              one JSON object a line instead of a table\n"
       "Figures are medians, the ratio is to the slower of the two bare ones; lost and doubled messages are counted at "
       "the\n"
@@ -241,6 +251,14 @@ const struct cmd cmds[] = {
       cmd_functions },
     { "options", "", "Show every option of sluice.yaml and of the actions of rules",
       "Exit code: 0 shown, 2 wrong command line.\n", cmd_show_options },
+    { "passwd", "[-D] FILE NAME < password", "Set the password of a user of a listen source",
+      "FILE is the source's passwordFile, in the form of mosquitto_passwd; it is made if it is not there.\n"
+      "The password is a line of standard input, which a terminal does not show.\n"
+      "  -D, --delete  take the user out\n"
+      "A running service reads the file when it starts.\n"
+      "\n"
+      "Exit code: 0 done, 1 not done, 2 wrong command line.\n",
+      cmd_passwd },
     { "run", "[-c sluice.yaml] [--table]", "Run the service: sources, rules, actions",
       "  -c, --config F  the service's configuration (default sluice.yaml)\n"
       "  --table         show the rules' counters on standard output: refreshed on a terminal, once at the end "

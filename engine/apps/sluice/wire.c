@@ -7,11 +7,14 @@
 
 #include "engine/apps/sluice/case_check.h"
 #include "engine/base/clock.h"
+#include "engine/base/machine_memory.h"
+#include "engine/devices/store_sqlite.h"
 #include "engine/flow/rule_file.h"
+#include "engine/flow/source_listen.h"
 #include "engine/flow/source_mqtt.h"
 #include "engine/flow/source_replay.h"
 
-const struct source_type *const source_types[] = { &source_mqtt, &source_replay, NULL };
+const struct source_type *const source_types[] = { &source_mqtt, &source_listen, &source_replay, NULL };
 
 static void hint_known(struct err *e, const char *const *names, size_t count)
 {
@@ -51,11 +54,26 @@ static void check_ordering(const struct source_conf *conf, const struct source_t
     err_hint(e, "Use ordering: topic, or none.");
 }
 
+/* A broker spreads the messages of a topic over the members of a group, in whatever order these get on. */
+static void check_share(const struct source_conf *conf, struct errs *errs)
+{
+    const struct conf *share = strcmp(conf->kind, "mqtt") == 0 ? conf_get(conf->options, "share") : NULL;
+    if (!share || conf->ordering != ORDERING_TOPIC)
+        return;
+    struct err *e = errs_add(errs, SEV_WARNING, ERR_CONF_VALUE, share->at,
+                             "a shared subscription cancels ordering: topic, since the broker spreads the messages of "
+                             "a topic over all members of the group");
+    err_hint(e, "Say ordering: none, or give each instance filters of its own.");
+}
+
 static void open_source(struct service *s, const struct source_conf *conf, struct errs *errs)
 {
     const struct source_type *type = source_type_find(conf, errs);
     if (type)
         check_ordering(conf, type, errs);
+    check_share(conf, errs);
+    if (type && type->variant)
+        type = type->variant(conf->options);
     void *handle = type ? type->open(conf->options, &s->source_env, errs) : NULL;
     if (type)
         source_conf_hint_common(conf, errs);
@@ -117,6 +135,33 @@ static const struct conf *default_mqtt(const struct service_conf *conf)
     return NULL;
 }
 
+static bool has_mqtt_source(const struct service_conf *conf)
+{
+    return default_mqtt(conf) != NULL;
+}
+
+/* Only its name: the file is made when a flow is. */
+static void open_store(struct service *s, struct errs *errs)
+{
+    struct err e = { 0 };
+    if (!s->conf->store_path || !has_mqtt_source(s->conf))
+        return;
+    s->store = store_sqlite_new(s->conf->store_path, &e);
+    if (s->store)
+        s->source_env.sessions = store_sqlite_sessions(s->store);
+    else
+        errs_take(errs, &e);
+}
+
+static void divide_memory(struct service *s)
+{
+    const struct service_conf *conf = s->conf;
+    uint64_t limit = conf->memory_limit > 0 ? (uint64_t)conf->memory_limit : machine_memory() / 2;
+    s->memory = memory_plan_make(limit < MEMORY_LIMIT_MIN ? MEMORY_LIMIT_MIN : limit,
+                                 flow_worker_count((size_t)conf->workers), conf->source_count);
+    s->source_env.memory = s->memory.source;
+}
+
 void service_open(struct service *s, const char *path, struct errs *errs)
 {
     *s = (struct service) {
@@ -128,8 +173,10 @@ void service_open(struct service *s, const char *path, struct errs *errs)
     if (!s->conf)
         return;
     s->act_env.folder = s->conf->folder;
+    divide_memory(s);
     int rc = targets_open(&s->targets, s->conf->connections, default_mqtt(s->conf), errs);
     s->lookups = lookups_open(s->conf->lookups, &clock_system, errs);
+    open_store(s, errs);
     open_sources(s, errs); /* also if a connection was wrong: its errors are as much worth knowing */
     (void)rc;
 }
@@ -195,10 +242,18 @@ void service_compile(struct service *s, char *const *paths, size_t count, struct
 struct flow *service_flow(struct service *s, void (*finished)(void *ctx, bool all), void *ctx, struct errs *errs)
 {
     const struct service_conf *conf = s->conf;
+    struct err e = { 0 };
+    if (s->store && store_sqlite_open(s->store, &e) < 0) {
+        const struct conf *store = conf_get(conf->root, "store");
+        e.at = store ? store->at : conf->root->at;
+        errs_take(errs, &e);
+        return NULL;
+    }
     const struct flow_options options = {
         .clock = &clock_system,
         .workers = (size_t)conf->workers,
         .in_flight = (size_t)conf->in_flight,
+        .memory = s->memory,
         .outbox_items = (size_t)conf->outbox_items,
         .retry = { .min_ms = (unsigned)conf->retry_min_ms, .max_ms = (unsigned)conf->retry_max_ms },
         .dead_letters = conf->dead_letters,
@@ -220,6 +275,7 @@ void service_close(struct service *s)
     ruleset_unref(s->ruleset);
     targets_clear(&s->targets);
     lookups_close(s->lookups);
+    store_sqlite_free(s->store);
     service_conf_free(s->conf);
     *s = (struct service) { 0 };
 }

@@ -14,10 +14,12 @@ extern const struct source_type *const source_types[]; /* sorted by name, NULL-t
 
 struct service {
     struct service_conf *conf;
+    struct memory_plan memory;
     struct act_env act_env;
     struct source_env source_env;
     struct targets targets;
-    struct lookups *lookups; /* opened; started and closed by who runs a flow, else closed by service_close */
+    struct store_sqlite *store; /* NULL: nothing needs one */
+    struct lookups *lookups;    /* opened; started and closed by who runs a flow, else closed by service_close */
     struct flow_source *sources;
     size_t source_count;
     bool sources_given;      /* to a flow, which closes them */

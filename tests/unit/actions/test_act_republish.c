@@ -14,6 +14,7 @@
 #include "actions/actions_int.h"
 #include "actions/republish_rule.h"
 #include "engine/base/clock.h"
+#include "engine/mqtt/mqtt_hops.h"
 
 #define TEXTS_MAX 300
 

@@ -60,7 +60,8 @@ static void test_opens_the_file_action(void **state)
     (void)state;
     static const char path[] = "/tmp/var/\"dead\" ${letters}\xc3\xa4.ndjson";
     struct fake_clock clock;
-    struct outbox_pressure pressure = { .relieved = nothing };
+    struct pressure pressure;
+    pressure_init(&pressure, 0, nothing, NULL);
     struct targets targets;
     struct errs errs = { 0 };
     struct outbox_conf conf = { .clock = &clock.clock, .retry = { 1, 1 }, .bound = 10, .pressure = &pressure };

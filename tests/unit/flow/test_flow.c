@@ -200,6 +200,74 @@ static void test_a_full_outbox_holds_back_the_workers(void **state)
     fixture_assert_settled_once(x);
 }
 
+static struct stats_memory memory_of(struct fixture *x)
+{
+    struct stats_snapshot s;
+    assert_int_equal(flow_read(x->flow, &s, NULL), 0);
+    struct stats_memory memory = s.memory;
+    stats_snapshot_clear(&s);
+    return memory;
+}
+
+enum { BIG = 4000 };
+
+/* {"big":"xxx…"} on fan/TOPIC */
+static enum sink_answer submit_big(struct fixture *x, unsigned topic)
+{
+    static char payload[BIG];
+    char name[16];
+    memset(payload, 'x', sizeof(payload));
+    memcpy(payload, "{\"big\":\"", 8);
+    memcpy(payload + BIG - 2, "\"}", 2);
+    snprintf(name, sizeof(name), "fan/%u", topic);
+    struct message m = { .topic = name, .topic_len = strlen(name), .payload = payload, .payload_len = BIG };
+    return fixture_submit(x, &m);
+}
+
+static void test_the_bytes_in_flight_are_bounded(void **state)
+{
+    struct fixture *x = *state;
+    struct flow_options options = fixture_options(x);
+    options.memory.messages = 5 * BIG;
+    fixture_open(x, &options, to_slow);
+    script_hold(&slow, true);
+    unsigned taken = 0;
+    while (submit_big(x, taken) == SINK_TAKEN)
+        taken++;
+    assert_int_equal(taken, 4);
+    assert_in_range(memory_of(x).messages, 4 * BIG, 5 * BIG);
+    send_number(x, 1, 1); /* a small one still goes */
+    script_hold(&slow, false);
+    while (submit_big(x, 0) != SINK_TAKEN)
+        x->source.sink->wait_room(x->source.sink, 1000);
+    fixture_wait_settled(x, 6);
+    fixture_assert_settled_once(x);
+    assert_int_equal(memory_of(x).results, 0);
+}
+
+/* Outputs of so many bytes: no message is begun until some are final, and nothing waits for ever. */
+static void test_the_bytes_of_results_hold_back_the_workers(void **state)
+{
+    struct fixture *x = *state;
+    struct flow_options options = fixture_options(x);
+    options.memory.results = 3 * BIG;
+    options.workers = 1;
+    fixture_open(x, &options,
+                 "{ ruleName: r, sql: \"SELECT * FROM 'fan/+'\", actions: [ { slow: { to: x } } ], "
+                 "errorAction: { dead: { to: y } } }");
+    script_hold(&slow, true);
+    script_say(&slow, NULL, SCRIPT_REJECT, 5, 0);
+    for (unsigned n = 0; n < 20; n++)
+        assert_int_equal(submit_big(x, n), SINK_TAKEN);
+    while (memory_of(x).results < options.memory.results)
+        sched_yield();
+    assert_in_range(fixture_rule(x, "r").matched, 1, 3);
+    script_hold(&slow, false);
+    fixture_wait_settled(x, 20);
+    assert_int_equal(fixture_rule(x, "r").state[RUN_DELIVERED], 20);
+    fixture_assert_settled_once(x);
+}
+
 /* The error action's and the dead letters' deliveries enter a full outbox: nothing waits in a circle. */
 static void test_failures_enter_full_outboxes(void **state)
 {
@@ -402,6 +470,8 @@ int main(void)
         TEST(test_storm),
         TEST(test_the_number_in_flight_is_bounded),
         TEST(test_a_full_outbox_holds_back_the_workers),
+        TEST(test_the_bytes_in_flight_are_bounded),
+        TEST(test_the_bytes_of_results_hold_back_the_workers),
         TEST(test_failures_enter_full_outboxes),
         TEST(test_without_order_nothing_is_held_back),
         TEST(test_order_by_client),

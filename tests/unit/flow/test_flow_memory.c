@@ -65,8 +65,11 @@ static char *failing_strdup(const char *s)
 #undef SAY_AGAIN_MIN_MS
 #undef SAY_AGAIN_MAX_MS
 #define states outbox_states
+#define gather outbox_gather
 #include "engine/flow/outbox.c"
+#include "engine/flow/pressure.c"
 #undef states
+#undef gather
 #include "engine/flow/park.c"
 #include "engine/flow/run.c"
 #define put_text stats_put_text

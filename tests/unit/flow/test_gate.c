@@ -15,27 +15,27 @@ static void test_bound(void **state)
 {
     (void)state;
     struct gate g;
-    assert_int_equal(gate_init(&g, 2, NULL), 0);
-    assert_int_equal(gate_enter(&g), GATE_IN);
-    assert_int_equal(gate_enter(&g), GATE_IN);
-    assert_int_equal(gate_enter(&g), GATE_FULL);
+    assert_int_equal(gate_init(&g, 2, 0, NULL), 0);
+    assert_int_equal(gate_enter(&g, 1), GATE_IN);
+    assert_int_equal(gate_enter(&g, 1), GATE_IN);
+    assert_int_equal(gate_enter(&g, 1), GATE_FULL);
     assert_int_equal(gate_count(&g), 2);
-    gate_leave(&g);
-    gate_wait_room(&g, LONG_MS, false); /* there is room */
-    assert_int_equal(gate_enter(&g), GATE_IN);
+    gate_leave(&g, 1);
+    gate_wait_room(&g, 1, LONG_MS, false); /* there is room */
+    assert_int_equal(gate_enter(&g, 1), GATE_IN);
     gate_close(&g);
-    assert_int_equal(gate_enter(&g), GATE_CLOSED);
-    gate_wait_room(&g, LONG_MS, true); /* closed: nobody waits */
+    assert_int_equal(gate_enter(&g, 1), GATE_CLOSED);
+    gate_wait_room(&g, 1, LONG_MS, true); /* closed: nobody waits */
     assert_int_equal(gate_wait_empty(&g, 0), 2);
-    gate_leave(&g);
-    gate_leave(&g);
+    gate_leave(&g, 1);
+    gate_leave(&g, 1);
     assert_int_equal(gate_wait_empty(&g, LONG_MS), 0);
     gate_clear(&g);
 }
 
 static void *leave(void *ctx)
 {
-    gate_leave(ctx);
+    gate_leave(ctx, 1);
     return NULL;
 }
 
@@ -52,18 +52,18 @@ static void test_waiters_are_woken(void **state)
     pthread_t thread;
     struct gate g;
     for (int i = 0; i < 500; i++) {
-        assert_int_equal(gate_init(&g, 1, NULL), 0);
-        assert_int_equal(gate_enter(&g), GATE_IN);
+        assert_int_equal(gate_init(&g, 1, 0, NULL), 0);
+        assert_int_equal(gate_enter(&g, 1), GATE_IN);
         assert_int_equal(pthread_create(&thread, NULL, leave, &g), 0);
-        gate_wait_room(&g, LONG_MS, false);
-        assert_int_equal(gate_enter(&g), GATE_IN);
+        gate_wait_room(&g, 1, LONG_MS, false);
+        assert_int_equal(gate_enter(&g, 1), GATE_IN);
         pthread_join(thread, NULL);
         assert_int_equal(pthread_create(&thread, NULL, leave, &g), 0);
         assert_int_equal(gate_wait_empty(&g, LONG_MS), 0);
         pthread_join(thread, NULL);
-        assert_int_equal(gate_enter(&g), GATE_IN);
+        assert_int_equal(gate_enter(&g, 1), GATE_IN);
         assert_int_equal(pthread_create(&thread, NULL, close_it, &g), 0);
-        gate_wait_room(&g, LONG_MS, false);
+        gate_wait_room(&g, 1, LONG_MS, false);
         pthread_join(thread, NULL);
         gate_clear(&g);
     }
@@ -81,13 +81,13 @@ static void *go_in_and_out(void *ctx)
 {
     struct crowd *c = ctx;
     for (int i = 0; i < ROUNDS; i++) {
-        while (gate_enter(&c->gate) == GATE_FULL)
-            gate_wait_room(&c->gate, LONG_MS, false);
+        while (gate_enter(&c->gate, 1) == GATE_FULL)
+            gate_wait_room(&c->gate, 1, LONG_MS, false);
         size_t inside = atomic_fetch_add(&c->inside, 1) + 1, most = atomic_load(&c->most);
         while (inside > most && !atomic_compare_exchange_weak(&c->most, &most, inside))
             continue;
         atomic_fetch_sub(&c->inside, 1);
-        gate_leave(&c->gate);
+        gate_leave(&c->gate, 1);
     }
     return NULL;
 }
@@ -97,7 +97,7 @@ static void test_never_more_than_the_bound(void **state)
     (void)state;
     struct crowd c = { 0 };
     pthread_t threads[THREADS];
-    assert_int_equal(gate_init(&c.gate, 2, NULL), 0);
+    assert_int_equal(gate_init(&c.gate, 2, 0, NULL), 0);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, go_in_and_out, &c), 0);
     for (int i = 0; i < THREADS; i++)
@@ -107,12 +107,56 @@ static void test_never_more_than_the_bound(void **state)
     gate_clear(&c.gate);
 }
 
+static void test_bytes(void **state)
+{
+    (void)state;
+    struct gate g;
+    assert_int_equal(gate_init(&g, 10, 100, NULL), 0);
+    assert_int_equal(gate_enter(&g, 1000), GATE_IN); /* alone, so however large */
+    assert_int_equal(gate_enter(&g, 1), GATE_FULL);
+    gate_leave(&g, 1000);
+    assert_int_equal(gate_enter(&g, 60), GATE_IN);
+    assert_int_equal(gate_enter(&g, 41), GATE_FULL);
+    assert_int_equal(gate_enter(&g, 40), GATE_IN);
+    assert_int_equal(gate_count(&g), 2); /* who found it full has left nothing behind */
+    assert_int_equal(gate_bytes(&g), 100);
+    gate_leave(&g, 60);
+    gate_wait_room(&g, 60, LONG_MS, false); /* there is: returns */
+    gate_leave(&g, 40);
+    assert_int_equal(gate_bytes(&g), 0);
+    gate_clear(&g);
+}
+
+static void *leave_hundred(void *ctx)
+{
+    gate_leave(ctx, 100);
+    return NULL;
+}
+
+static void test_who_waits_for_bytes_is_woken(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        struct gate g;
+        pthread_t thread;
+        assert_int_equal(gate_init(&g, 10, 100, NULL), 0);
+        assert_int_equal(gate_enter(&g, 100), GATE_IN);
+        assert_int_equal(pthread_create(&thread, NULL, leave_hundred, &g), 0);
+        gate_wait_room(&g, 50, LONG_MS, false);
+        assert_int_equal(gate_enter(&g, 50), GATE_IN);
+        pthread_join(thread, NULL);
+        gate_clear(&g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bound),
         cmocka_unit_test(test_waiters_are_woken),
         cmocka_unit_test(test_never_more_than_the_bound),
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_who_waits_for_bytes_is_woken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,8 @@
 
 #include "engine/flow/inbox.h"
 
+#define SLACK_BYTES ((size_t)64 << 20)
+
 static void a_copy_holds_everything(void **state)
 {
     (void)state;
@@ -82,7 +84,7 @@ static void first_in_first_out(void **state)
 {
     (void)state;
     struct inbox in;
-    inbox_init(&in, 10, 10000);
+    inbox_init(&in, 10, 10000, SLACK_BYTES);
     assert_null(inbox_take(&in));
     for (int round = 0; round < 3; round++) {
         struct inbox_item *a = small_item("a"), *b = small_item("b");
@@ -106,7 +108,7 @@ static void bounds_are_on_messages_and_bytes(void **state)
 {
     (void)state;
     struct inbox in;
-    inbox_init(&in, 4, 100000);
+    inbox_init(&in, 4, 100000, SLACK_BYTES);
     for (int i = 0; i < 4; i++) {
         assert_false(inbox_is_full(&in));
         inbox_add(&in, small_item("x"));
@@ -119,14 +121,14 @@ static void bounds_are_on_messages_and_bytes(void **state)
     assert_true(inbox_is_half_empty(&in));
     inbox_clear(&in);
 
-    inbox_init(&in, 1000, sizeof(struct inbox_item) + 100);
+    inbox_init(&in, 1000, sizeof(struct inbox_item) + 100, SLACK_BYTES);
     inbox_add(&in, small_item("x"));
     assert_false(inbox_is_full(&in));
     inbox_add(&in, small_item("x"));
     assert_true(inbox_is_full(&in));
     inbox_clear(&in);
 
-    inbox_init(&in, 1, 100000000);
+    inbox_init(&in, 1, 100000000, SLACK_BYTES);
     for (size_t i = 0; i < INBOX_SLACK_MESSAGES; i++)
         inbox_add(&in, small_item("x"));
     assert_false(inbox_is_overfull(&in));

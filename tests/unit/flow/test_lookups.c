@@ -160,6 +160,31 @@ static void test_an_answer_at_hand_needs_no_wait(void **state)
     fixture_assert_settled_once(x);
 }
 
+/* What has its answer makes results only when there is room for them: the outbox fills once for each. */
+static void test_answers_wait_for_the_end_of_pressure(void **state)
+{
+    enum { MESSAGES = 20 };
+    struct fixture *x = *state;
+    struct flow_options options = fixture_options(x);
+    options.lookups = &port.port;
+    options.workers = 1;
+    options.outbox_items = 1;
+    fixture_open(x, &options, SHADOW);
+    for (unsigned n = 0; n < MESSAGES; n++) {
+        char topic[16];
+        snprintf(topic, sizeof(topic), "a/%u", n);
+        fixture_send(x, topic, "{\"n\":1}");
+    }
+    assert_question(MESSAGES, "get_thing_shadow", "[\"19\",\"\"]"); /* all are asked: under pressure none would be */
+    script_hold(&live, true);
+    for (size_t n = 1; n <= MESSAGES; n++)
+        port_answer(n, "{\"v\":1}");
+    script_hold(&live, false);
+    fixture_wait_settled(x, MESSAGES);
+    assert_int_equal(fixture_target(x, "live").full, MESSAGES);
+    fixture_assert_settled_once(x);
+}
+
 static void test_a_failed_lookup_aborts_the_rule(void **state)
 {
     struct fixture *x = *state;
@@ -364,6 +389,7 @@ int main(void)
         TEST(test_waits_for_the_answer),
         TEST(test_an_answer_at_hand_needs_no_wait),
         TEST(test_a_failed_lookup_aborts_the_rule),
+        TEST(test_answers_wait_for_the_end_of_pressure),
         TEST(test_the_where_clause_may_ask),
         TEST(test_several_questions),
         TEST(test_a_failed_lookup_of_a_template_aborts_the_rule),

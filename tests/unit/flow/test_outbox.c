@@ -21,7 +21,7 @@ struct fixture {
     struct action_type type;
     struct target target;
     struct fake_clock clock;
-    struct outbox_pressure pressure;
+    struct pressure pressure;
     atomic_size_t relieved;
     struct outbox *outbox;
     struct queue home;
@@ -38,7 +38,7 @@ static void on_relieved(void *ctx)
 
 static void open_outbox(struct fixture *x, size_t bound, bool never_rejects)
 {
-    x->pressure = (struct outbox_pressure) { .relieved = on_relieved, .ctx = x };
+    pressure_init(&x->pressure, 0, on_relieved, x);
     struct outbox_conf conf = { .clock = &x->clock.clock,
                                 .retry = { .min_ms = 100, .max_ms = 1000 },
                                 .bound = bound,
@@ -442,16 +442,16 @@ static void test_pressure_begins_and_ends_at_the_bound(void **state)
     x->type.batch_max = 1;
     open_outbox(x, 2, false);
     push(x, 1, "a");
-    assert_false(outbox_pressure_is_on(&x->pressure));
+    assert_false(pressure_is_on(&x->pressure));
     push(x, 2, "b");
-    assert_true(outbox_pressure_is_on(&x->pressure));
+    assert_true(pressure_is_on(&x->pressure));
     push(x, 3, "c"); /* above the bound: never refused */
     assert_int_equal(look(x).full, 1);
     assert_int_equal(atomic_load(&x->relieved), 0);
     assert_int_equal(outbox_start(x->outbox, NULL), 0);
     for (int i = 0; i < 3; i++)
         next_home(x);
-    assert_false(outbox_pressure_is_on(&x->pressure));
+    assert_false(pressure_is_on(&x->pressure));
     assert_int_equal(atomic_load(&x->relieved), 1);
 }
 

@@ -112,6 +112,35 @@ static void test_a_wake_before_the_wait_counts(void **state)
     queue_clear(&q);
 }
 
+static void *nudge(void *ctx)
+{
+    queue_nudge(ctx);
+    return NULL;
+}
+
+/* Who sleeps while something comes quietly is woken by the nudge; and what is there is taken without one. */
+static void test_quiet_items(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        struct queue q;
+        struct queue_chain urgent = { 0 }, normal = { 0 };
+        struct item items[2];
+        pthread_t thread;
+        assert_int_equal(queue_init(&q, 2, NULL), 0);
+        assert_true(queue_push_quietly(&q, &items[0].link));
+        assert_true(queue_take(&q, &urgent, &normal, 1, QUEUE_FOREVER));
+        assert_true(queue_push_quietly(&q, &items[1].link));
+        assert_int_equal(pthread_create(&thread, NULL, nudge, &q), 0);
+        assert_true(queue_take(&q, &urgent, &normal, 1, QUEUE_FOREVER));
+        pthread_join(thread, NULL);
+        assert_int_equal(normal.count, 2);
+        queue_nudge(&q); /* asks for nothing */
+        assert_true(queue_take(&q, &urgent, &normal, 1, 1));
+        queue_clear(&q);
+    }
+}
+
 #define PRODUCERS 4
 #define EACH      20000
 
@@ -132,6 +161,11 @@ static void *produce(void *ctx)
             struct queue_chain c = { 0 };
             queue_chain_add(&c, &item->link);
             queue_push_urgent(p->q, &c);
+        } else if (i % 3 == 1) {
+            if (!queue_push_quietly(p->q, &item->link))
+                abort();
+            if (i % 30 == 1 || i + 3 >= EACH)
+                queue_nudge(p->q);
         } else if (!queue_push(p->q, &item->link)) {
             abort();
         }
@@ -180,6 +214,7 @@ int main(void)
         cmocka_unit_test(test_bound_and_close),
         cmocka_unit_test(test_take_leaves_the_normal_band_alone),
         cmocka_unit_test(test_a_wake_before_the_wait_counts),
+        cmocka_unit_test(test_quiet_items),
         cmocka_unit_test(test_many_producers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

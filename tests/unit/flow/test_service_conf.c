@@ -193,7 +193,9 @@ static void test_secrets(void **state)
 static void test_bad_values(void **state)
 {
     struct fixture *f = *state;
-    load_bad(f, MINIMUM "store: sqlite:x", ERR_CONF_KEY, "unknown option \"store\"", "A store is not implemented yet");
+    load_bad(f, MINIMUM "store: postgres://x", ERR_CONF_VALUE, "\"store\" must be sqlite:PATH",
+             "is not implemented yet");
+    load_bad(f, MINIMUM "store: 'sqlite:'", ERR_CONF_VALUE, "\"store\" must be sqlite:PATH", "");
     load_bad(f, MINIMUM "admin: {}", ERR_CONF_KEY, "unknown option \"admin\"",
              "The admin interface is not implemented yet");
     load_bad(f, MINIMUM "retry: { store: 1 }", ERR_CONF_KEY, "unknown option \"store\" of \"retry\"", "");

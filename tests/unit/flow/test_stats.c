@@ -101,7 +101,7 @@ static void test_as_json(void **state)
                                .actions = &action,
                                .action_count = 1 };
     struct stats_source source = {
-        .name = "mqtt", .received = 1, .unmatched = 2, .settled = 3, .in_flight = 4, .rule_not_found = 5
+        .name = "mqtt", .received = 1, .unmatched = 2, .settled = 3, .in_flight = 4, .rule_not_found = 5, .retained = 6
     };
     struct stats_target target = { .name = "bus",
                                    .type = "live",
@@ -115,6 +115,7 @@ static void test_as_json(void **state)
     struct stats_snapshot s = {
         .rules = &rule, .rule_count = 1, .sources = &source, .source_count = 1, .targets = &target, .target_count = 1
     };
+    s.memory = (struct stats_memory) { 7, 8, 9 };
     struct buf b;
     buf_init(&b, 10000);
     stats_snapshot_write(&s, &b);
@@ -123,13 +124,15 @@ static void test_as_json(void **state)
                              "\"parseErrors\":8,\"errorActionSuccess\":9,\"errorActionFailure\":10,"
                              "\"actions\":[{\"type\":\"live\",\"success\":3,\"failure\":1}]}],"
                              "\"sources\":[{\"name\":\"mqtt\",\"received\":1,\"unmatched\":2,\"settled\":3,"
-                             "\"inFlight\":4,\"ruleNotFound\":5}],"
+                             "\"inFlight\":4,\"ruleNotFound\":5,\"retained\":6}],"
                              "\"targets\":[{\"name\":\"bus\",\"type\":\"live\",\"state\":\"down\",\"reason\":\"a "
                              "\\\"b\\\"\",\"waiting\":1,\"delivered\":2,"
-                             "\"rejected\":3,\"retried\":4,\"full\":5}]}");
+                             "\"rejected\":3,\"retried\":4,\"full\":5}],"
+                             "\"memory\":{\"limit\":7,\"messages\":8,\"results\":9}}");
     buf_reset(&b);
     stats_snapshot_write(&(struct stats_snapshot) { 0 }, &b);
-    assert_string_equal(b.p, "{\"rules\":[],\"sources\":[],\"targets\":[]}");
+    assert_string_equal(b.p, "{\"rules\":[],\"sources\":[],\"targets\":[],"
+                             "\"memory\":{\"limit\":0,\"messages\":0,\"results\":0}}");
     buf_clear(&b);
 }
 
