@@ -38,6 +38,9 @@ void child_log_end(const struct child *c, char *out, size_t size);
 /* Ask it to end and wait for that, not for long. -1 with e: it failed, or had to be killed. */
 int child_stop(struct child *c, struct err *e) MUST_CHECK;
 
+/* Remove the folder with all that is in it. */
+void child_remove_folder(const char *folder);
+
 /* Seconds of CPU that a process has used so far, all its threads; negative: it is not known. */
 double process_cpu_s(pid_t pid);
 

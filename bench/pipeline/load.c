@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "bench/pipeline/broker_link.h"
 
@@ -17,8 +18,16 @@ struct publisher {
     struct sample_frame frame;
     struct buf chunk;
     size_t sent, acked;
+    double start_s;
     bool pong;
 };
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
 
 static int take_packet(struct publisher *p, const struct broker_packet *packet, struct err *e)
 {
@@ -58,6 +67,11 @@ static size_t room(const struct publisher *p)
         size_t behind = before > done ? before - done : 0;
         ahead = behind > ahead ? behind : ahead;
     }
+    if (plan->rate > 0) {
+        double due = (now_s() - p->start_s) * plan->rate + 1;
+        size_t late = due > (double)p->sent ? (size_t)due - p->sent : 0;
+        left = late < left ? late : left;
+    }
     size_t free_slots = ahead < plan->window ? plan->window - ahead : 0;
     size_t n = free_slots < left ? free_slots : left;
     return n < CHUNK ? n : CHUNK;
@@ -77,6 +91,14 @@ static int send_chunk(struct publisher *p, size_t n, struct err *e)
     return broker_link_write(&p->link, p->chunk.p, p->chunk.len, e);
 }
 
+/* With a rate: until the next message is due. */
+static void pause_until_due(const struct publisher *p)
+{
+    double wait = p->start_s + (double)p->sent / p->load->plan.rate - now_s();
+    if (wait > 0)
+        nanosleep(&(struct timespec) { .tv_sec = (time_t)wait, .tv_nsec = (long)((wait - (time_t)wait) * 1e9) }, NULL);
+}
+
 static bool is_over(struct publisher *p)
 {
     return atomic_load(&p->load->stop);
@@ -85,11 +107,15 @@ static bool is_over(struct publisher *p)
 static int publish_all(struct publisher *p, struct err *e)
 {
     const struct load_plan *plan = &p->load->plan;
+    p->start_s = now_s();
     while (p->sent < plan->count && !is_over(p)) {
         size_t n = room(p);
         if (n && send_chunk(p, n, e) < 0)
             return -1;
-        if (take_answers(p, n ? 0 : LOOK_MS, e) < 0)
+        bool paced = plan->rate > 0;
+        if (paced)
+            pause_until_due(p);
+        if (take_answers(p, n || paced ? 0 : LOOK_MS, e) < 0)
             return -1;
     }
     if (broker_link_ping(&p->link, e) < 0)

@@ -24,6 +24,7 @@ struct load_plan {
     unsigned qos;
     size_t first, count;       /* messages first to first + count - 1 */
     size_t window;             /* without acknowledgement, and ahead of *done */
+    double rate;               /* messages/s, evenly; 0: as fast as they are taken */
     const atomic_size_t *done; /* how many messages, those before `first` too, have come out; NULL: nobody looks */
 };
 

@@ -2,7 +2,6 @@
 #include "bench/pipeline/pipeline.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -11,10 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/pipeline/bare_subscriber.h"
 #include "bench/pipeline/child.h"
 #include "bench/pipeline/load.h"
 #include "bench/pipeline/report.h"
-#include "bench/pipeline/subscriber.h"
 
 #define WARM     200u /* messages before the clock starts: connections are made, memory is touched */
 #define LOOK_NS  1000000
@@ -39,6 +38,9 @@ struct lap {
     size_t from, goal, seen; /* messages that had come out at the start; that are to; that have */
     double start_s, last_s;  /* when it began, and when the last one came out */
     double cpu_s, broker_cpu_s;
+    /* With a rate: how many were under way, added up over the first and the last third of the planned time. */
+    double rate, first_sum, last_sum;
+    size_t first_looks, last_looks;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -60,7 +62,7 @@ static double now_s(void)
 
 static void lap_begin(struct pipeline *p, struct lap *lap, size_t from, size_t goal)
 {
-    *lap = (struct lap) { .from = from, .goal = goal, .seen = from };
+    *lap = (struct lap) { .from = from, .goal = goal, .seen = from, .rate = lap->rate };
     lap->cpu_s = process_cpu_s(p->child.pid);
     lap->broker_cpu_s = process_cpu_s(p->o->broker_pid);
     lap->start_s = lap->last_s = now_s();
@@ -75,6 +77,27 @@ static bool lap_note(struct lap *lap, size_t seen)
         lap->last_s = now;
     }
     return seen >= lap->goal || now - lap->last_s > STALL_S || now - lap->start_s > LIMIT_S;
+}
+
+/* How many are under way now. */
+static void lap_note_backlog(struct lap *lap, size_t given)
+{
+    double part = (now_s() - lap->start_s) * lap->rate / (double)(lap->goal - lap->from),
+           open = (double)given - (double)(lap->seen - lap->from);
+    if (part < 1.0 / 3) {
+        lap->first_sum += open;
+        lap->first_looks++;
+    } else if (part > 2.0 / 3 && part < 1) {
+        lap->last_sum += open;
+        lap->last_looks++;
+    }
+}
+
+static double lap_backlog_growth(const struct lap *lap)
+{
+    if (!lap->first_looks || !lap->last_looks)
+        return 0;
+    return lap->last_sum / (double)lap->last_looks - lap->first_sum / (double)lap->first_looks;
 }
 
 static double lap_rate(const struct lap *lap)
@@ -128,18 +151,20 @@ static int look_at_child(struct pipeline *p, const atomic_size_t *done, size_t *
     return 0;
 }
 
-/* Give messages to the broker and wait until they have come out, or no more do. */
+/* Give messages to the broker, at the lap's rate, and wait until they have come out, or no more do. */
 static int run_lap(struct pipeline *p, struct lap *lap, size_t first, size_t count, const atomic_size_t *done,
                    look_fn *look, struct err *e)
 {
     struct load load;
-    const struct load_plan plan = load_plan_of(p, first, count, done);
+    struct load_plan plan = load_plan_of(p, first, count, done);
+    plan.rate = lap->rate;
     lap_begin(p, lap, first, first + count);
     if (load_start(&load, &plan, e) < 0)
         return -1;
     size_t seen = 0;
     int rc;
     while ((rc = look(p, done, &seen, e)) == 0 && !lap_note(lap, seen) && !interrupted) {
+        lap_note_backlog(lap, atomic_load(&load.given));
         if (load_has_ended(&load) && load.e.code != ERR_NONE)
             break;
         nanosleep(&(struct timespec) { .tv_nsec = LOOK_NS }, NULL);
@@ -153,17 +178,17 @@ static int run_lap(struct pipeline *p, struct lap *lap, size_t first, size_t cou
 static int measure_subscriber(struct pipeline *p, struct err *e)
 {
     char id[64], filter[128];
-    struct lap lap;
+    struct lap lap = { 0 };
     snprintf(id, sizeof id, "sluice-bench-%s-bare", p->tag);
     snprintf(filter, sizeof filter, SAMPLE_PREFIX "%s/in/+/telemetry", p->tag);
-    const struct subscriber_plan plan = {
+    const struct bare_subscriber_plan plan = {
         .host = p->env.host, .port = p->env.port, .client_id = id, .filter = filter, .qos = p->env.qos
     };
-    struct subscriber *s = subscriber_start(&plan, e);
+    struct bare_subscriber *s = bare_subscriber_start(&plan, e);
     if (!s)
         return -1;
-    int rc = run_lap(p, &lap, 0, p->o->messages, subscriber_received(s), look_at_counter, e);
-    if (subscriber_stop(s, rc < 0 ? NULL : e) < 0 || rc < 0)
+    int rc = run_lap(p, &lap, 0, p->o->messages, bare_subscriber_received(s), look_at_counter, e);
+    if (bare_subscriber_stop(s, rc < 0 ? NULL : e) < 0 || rc < 0)
         return -1;
     p->row.figures[FIGURE_SUBSCRIBER][p->round] = lap_rate(&lap);
     p->row.figures[FIGURE_BROKER_CPU_BARE][p->round] = lap.broker_cpu_s;
@@ -218,6 +243,29 @@ static int run_child(struct pipeline *p, struct lap *lap, struct err *e)
     return rc;
 }
 
+static double paced_rate(const struct pipeline *p)
+{
+    return p->row.figures[FIGURE_SUBSCRIBER][p->round] * PIPELINE_PACED_PART;
+}
+
+static size_t paced_count(const struct pipeline *p)
+{
+    return (size_t)(paced_rate(p) * (double)p->o->paced_s);
+}
+
+/* The child is warm and has nothing to do: messages at an even rate. */
+static int run_paced(struct pipeline *p, struct err *e)
+{
+    struct lap lap = { .rate = paced_rate(p) };
+    if (paced_count(p) == 0)
+        return 0;
+    int rc = run_lap(p, &lap, WARM + p->o->messages, paced_count(p), &p->done, look_at_child, e);
+    p->row.figures[FIGURE_PACED_RATE][p->round] = lap_rate(&lap);
+    p->row.figures[FIGURE_PACED_CPU][p->round] = lap.cpu_s;
+    p->row.figures[FIGURE_BACKLOG_GROWTH][p->round] = lap_backlog_growth(&lap);
+    return rc;
+}
+
 static int count_arrived(struct pipeline *p, struct tally *tally, size_t delivered, struct err *e)
 {
     p->row.given += tally->count;
@@ -238,11 +286,13 @@ static int measure_sluice(struct pipeline *p, struct err *e)
     struct tally tally;
     struct lap lap = { 0 };
     struct child_counts counts = { 0 };
-    if (tally_init(&tally, WARM + p->o->messages, e) < 0)
+    if (tally_init(&tally, WARM + p->o->messages + paced_count(p), e) < 0)
         return -1;
     int rc = p->type->clear(p->target, &tally, e);
     if (rc == 0)
         rc = run_child(p, &lap, e);
+    if (rc == 0)
+        rc = run_paced(p, e);
     if (rc == 0)
         rc = child_read(&p->child, &counts, e);
     if (child_stop(&p->child, rc < 0 ? NULL : e) < 0)
@@ -299,14 +349,6 @@ static int run_all(struct pipeline *p, struct err *e)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
 int pipeline_run(const struct pipeline_options *o, struct err *e)
 {
     struct pipeline *p = calloc(1, sizeof *p);
@@ -324,7 +366,7 @@ int pipeline_run(const struct pipeline_options *o, struct err *e)
     sigaction(SIGINT, &end, NULL);
     sigaction(SIGTERM, &end, NULL);
     int rc = run_all(p, e);
-    nftw(p->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    child_remove_folder(p->folder);
     free(p);
     return rc;
 }

@@ -2,7 +2,7 @@
 /* `sluice bench pipeline`: broker → one rule → target, against services that are there. For each QoS and target there are rounds, and in
  * each the same messages go three ways, one after the other, so that what else the machine does hits all alike:
  *
- *     load ─► broker ─► bare subscriber              (subscriber.h)
+ *     load ─► broker ─► bare subscriber              (bare_subscriber.h)
  *     bare producer ─► target                        (target.h)
  *     load ─► broker ─► sluice run ─► target         (child.h)
  *
@@ -21,6 +21,7 @@
 
 #define PIPELINE_TARGETS_MAX 8
 #define PIPELINE_ROUNDS_MAX  99u
+#define PIPELINE_PACED_PART  0.6
 
 struct pipeline_options {
     const char *broker; /* url */
@@ -29,6 +30,7 @@ struct pipeline_options {
     pid_t broker_pid; /* 0: its CPU time is not known */
     bool qos[2];      /* which to measure */
     size_t messages, rounds, window;
+    size_t paced_s; /* after that, evenly at PIPELINE_PACED_PART of the bare subscriber's rate for so long; 0: not */
     bool json;
     struct {
         const struct target_type *type; /* NULL: the end */

@@ -37,7 +37,7 @@ void report_heading(const struct pipeline_options *o)
     fflush(stdout);
 }
 
-static void print_person(const struct report_row *row, const double *m)
+static void print_person(const struct pipeline_options *o, const struct report_row *row, const double *m)
 {
     printf("%-3u %-10s %8.0f %11.0f %11.0f %11.2f %10.2f ", row->qos, row->target, m[FIGURE_SLUICE],
            m[FIGURE_SUBSCRIBER], m[FIGURE_PRODUCER], m[FIGURE_RATIO], m[FIGURE_CPU]);
@@ -50,6 +50,9 @@ static void print_person(const struct report_row *row, const double *m)
         printf("%8zu\n", row->doubled);
     else
         printf("%8s\n", "-");
+    if (o->paced_s)
+        printf("    evenly %.0f messages/s for %zu s: %.1f CPU s per million, backlog grew by %.0f messages\n",
+               m[FIGURE_PACED_RATE], o->paced_s, m[FIGURE_PACED_CPU], m[FIGURE_BACKLOG_GROWTH]);
 }
 
 static void print_cpu(const char *name, double value)
@@ -72,6 +75,9 @@ static void print_json(const struct pipeline_options *o, const struct report_row
     print_cpu("sluice_cpu_s_per_million", m[FIGURE_CPU]);
     print_cpu("broker_cpu_s_per_million", m[FIGURE_BROKER_CPU]);
     print_cpu("subscriber_broker_cpu_s_per_million", m[FIGURE_BROKER_CPU_BARE]);
+    if (o->paced_s)
+        printf(",\"paced_messages_per_s\":%.0f,\"paced_cpu_s_per_million\":%.3f,\"paced_backlog_growth_messages\":%.0f",
+               m[FIGURE_PACED_RATE], m[FIGURE_PACED_CPU], m[FIGURE_BACKLOG_GROWTH]);
     printf(",\"given_messages\":%zu,\"lost_messages\":%zu", row->given, row->lost);
     if (row->knows_doubled)
         printf(",\"doubled_messages\":%zu", row->doubled);
@@ -88,6 +94,6 @@ void report_print(const struct pipeline_options *o, struct report_row *row)
     if (o->json)
         print_json(o, row, m);
     else
-        print_person(row, m);
+        print_person(o, row, m);
     fflush(stdout);
 }

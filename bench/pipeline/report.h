@@ -13,6 +13,9 @@ enum figure {
     FIGURE_CPU,             /* of sluice, s per million messages */
     FIGURE_BROKER_CPU,      /* in sluice's run; as the next one negative if it is not known */
     FIGURE_BROKER_CPU_BARE, /* in the bare subscriber's run */
+    FIGURE_PACED_RATE,      /* given evenly, messages/s; as the next two 0 without paced_s */
+    FIGURE_PACED_CPU,       /* of sluice, s per million messages */
+    FIGURE_BACKLOG_GROWTH, /* messages that were under way in the last third of that time more than in the first, on average */
     FIGURE_COUNT
 };
 

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "bench/pipeline/bare_subscriber.h"
 #include "bench/pipeline/load.h"
 #include "bench/pipeline/sample.h"
-#include "bench/pipeline/subscriber.h"
 
 #define WINDOW  1000
 #define LOOK_NS 5000000
@@ -18,7 +18,7 @@
 struct republish_target {
     const struct target_env *env;
     struct tally *tally;
-    struct subscriber *subscriber; /* while a tally is taken */
+    struct bare_subscriber *subscriber; /* while a tally is taken */
 };
 
 static void look_later(void)
@@ -29,7 +29,7 @@ static void look_later(void)
 static void republish_close(void *target)
 {
     struct republish_target *t = target;
-    (void)!subscriber_stop(t->subscriber, NULL);
+    (void)!bare_subscriber_stop(t->subscriber, NULL);
     free(t);
 }
 
@@ -47,20 +47,20 @@ static int republish_clear(void *target, struct tally *tally, struct err *e)
 {
     struct republish_target *t = target;
     char id[64], filter[128];
-    (void)!subscriber_stop(t->subscriber, NULL);
+    (void)!bare_subscriber_stop(t->subscriber, NULL);
     t->subscriber = NULL;
     t->tally = tally;
     if (!tally)
         return 0;
     snprintf(id, sizeof id, "sluice-bench-%s-count", t->env->tag);
     snprintf(filter, sizeof filter, SAMPLE_PREFIX "%s/out/+", t->env->tag);
-    const struct subscriber_plan plan = { .host = t->env->host,
-                                          .port = t->env->port,
-                                          .client_id = id,
-                                          .filter = filter,
-                                          .qos = t->env->qos,
-                                          .tally = tally };
-    t->subscriber = subscriber_start(&plan, e);
+    const struct bare_subscriber_plan plan = { .host = t->env->host,
+                                               .port = t->env->port,
+                                               .client_id = id,
+                                               .filter = filter,
+                                               .qos = t->env->qos,
+                                               .tally = tally };
+    t->subscriber = bare_subscriber_start(&plan, e);
     return t->subscriber ? 0 : -1;
 }
 
@@ -91,7 +91,7 @@ static int republish_produce(void *target, size_t first, size_t count, struct er
 static int republish_arrived(void *target, struct err *e)
 {
     struct republish_target *t = target;
-    const atomic_size_t *received = subscriber_received(t->subscriber);
+    const atomic_size_t *received = bare_subscriber_received(t->subscriber);
     size_t before = 0;
     for (unsigned quiet = 0; quiet < QUIET && atomic_load(received) < t->tally->count; quiet++) {
         size_t now = atomic_load(received);
@@ -99,7 +99,7 @@ static int republish_arrived(void *target, struct err *e)
         before = now;
         look_later();
     }
-    int rc = subscriber_stop(t->subscriber, e);
+    int rc = bare_subscriber_stop(t->subscriber, e);
     t->subscriber = NULL;
     return rc;
 }

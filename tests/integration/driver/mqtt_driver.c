@@ -11,6 +11,8 @@
  *
  *     filters F…         (source, relay) start, later change the filters
  *     full | room        (source) the sink refuses messages | takes them again
+ *     hold               (source) from now on messages stay unsettled, until
+ *     settle N           (source) the N-th of them is final; 0: all are, and further ones at once
  *     later MS           (source, relay) the source's clock goes forward; nothing wakes it
  *     item TOPIC PAYLOAD HOPS     (publish) collect; in the action ${topic} and ${payload} stand for these
  *     send               (publish) send what was collected
@@ -35,6 +37,8 @@
 #define FILTERS_MAX   4096
 #define TEMPLATES_MAX 256
 #define RETRY_MS      200
+#define HELD_MAX      4096
+#define SETTLED       UINT64_MAX
 
 static _Noreturn void die(const char *what)
 {
@@ -141,6 +145,8 @@ static void print_message(const struct source_message *sm)
     put_member(&b, "payload", m->payload, m->payload_len);
     buf_printf(&b, ",\"qos\":%u,\"retain\":%s,\"hops\":%u,\"token\":%llu", m->qos, m->retain ? "true" : "false",
                m->hops, (unsigned long long)sm->token);
+    if (m->dup)
+        buf_puts(&b, ",\"dup\":true");
     put_optional(&b, "contentType", m->content_type);
     put_optional(&b, "responseTopic", m->response_topic);
     if (m->correlation_data) {
@@ -357,7 +363,12 @@ struct sink {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool full;
+    const struct source_type *type;
     void *source;
+    /* source: what `hold` has kept back, in the order in which it came */
+    bool hold;
+    uint64_t held[HELD_MAX];
+    size_t held_count;
     /* relay */
     struct republisher *republisher;
     struct owned_item *first, *last;
@@ -407,13 +418,43 @@ static enum sink_answer submit(struct source_sink *port, const struct source_mes
     if (s->republisher)
         return take_to_republish(s, m);
     pthread_mutex_lock(&s->lock);
-    bool full = s->full;
+    bool full = s->full, hold = s->hold && s->held_count < HELD_MAX;
+    if (!full && hold)
+        s->held[s->held_count++] = m->token;
     pthread_mutex_unlock(&s->lock);
     if (full)
         return SINK_FULL;
     print_message(m);
-    source_mqtt.settled(s->source, m->token);
+    if (!hold)
+        s->type->settled(s->source, m->token);
     return SINK_TAKEN;
+}
+
+static void set_hold(struct sink *s, bool hold)
+{
+    pthread_mutex_lock(&s->lock);
+    s->hold = hold;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Settle the n-th of the held ones, counted from 1; 0: all of them. */
+static void settle_held(struct sink *s, size_t n)
+{
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = n ? n - 1 : 0; i < s->held_count && (!n || i == n - 1); i++) {
+        if (s->held[i] != SETTLED)
+            s->type->settled(s->source, s->held[i]);
+        s->held[i] = SETTLED;
+    }
+    if (!n)
+        s->held_count = 0;
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void gather(struct source_sink *port, bool on)
+{
+    (void)port;
+    (void)on;
 }
 
 static void wait_room(struct source_sink *port, unsigned timeout_ms)
@@ -426,6 +467,16 @@ static void wait_room(struct source_sink *port, unsigned timeout_ms)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* A retained message that is not to be evaluated. */
+static void ignored(struct source_sink *port)
+{
+    struct buf b;
+    (void)port;
+    buf_init(&b, 64);
+    buf_puts(&b, "{\"ignored\":true}");
+    print_line(&b);
+}
+
 static void finished(struct source_sink *port, bool all)
 {
     (void)port;
@@ -435,7 +486,9 @@ static void finished(struct source_sink *port, bool all)
 static void sink_init(struct sink *s)
 {
     struct err e = { 0 };
-    s->port = (struct source_sink) { submit, wait_room, finished };
+    s->port = (struct source_sink) {
+        .submit = submit, .gather = gather, .wait_room = wait_room, .ignored = ignored, .finished = finished
+    };
     if (thread_lock_init(&s->lock, &s->changed, &e) < 0)
         die(e.text);
 }
@@ -470,7 +523,7 @@ static size_t return_final(struct sink *s, struct act_item **items, size_t count
             items[left++] = items[i];
             continue;
         }
-        source_mqtt.settled(s->source, o->token);
+        s->type->settled(s->source, o->token);
         item_free(s->republisher, o);
     }
     pthread_mutex_lock(&s->lock);
@@ -521,7 +574,8 @@ static int drive_source(const struct conf *conf, struct republisher *r, size_t m
     size_t room = 0;
     bool started = false;
     sink_init(&s);
-    s.source = source_mqtt.open(conf, &env, &errs);
+    s.type = source_mqtt.variant(conf);
+    s.source = s.type->open(conf, &env, &errs);
     print_errs(&errs);
     if (!s.source)
         return 1;
@@ -531,13 +585,19 @@ static int drive_source(const struct conf *conf, struct republisher *r, size_t m
         line[strcspn(line, "\n")] = '\0';
         if (strncmp(line, "filters", 7) == 0) {
             split_filters(&filters, line + 7);
-            int rc = started ? source_mqtt.set_filters(s.source, filters.list, filters.count, &e)
-                             : source_mqtt.start(s.source, &s.port, filters.list, filters.count, &e);
+            int rc = started ? s.type->set_filters(s.source, filters.list, filters.count, &e)
+                             : s.type->start(s.source, &s.port, filters.list, filters.count, &e);
             if (rc < 0)
                 die(e.text);
             started = true;
         } else if (strncmp(line, "later ", 6) == 0) {
             atomic_fetch_add(&clock_ahead_ms, strtoull(line + 6, NULL, 10));
+        } else if (strcmp(line, "hold") == 0) {
+            set_hold(&s, true);
+        } else if (strncmp(line, "settle ", 7) == 0) {
+            size_t n = strtoull(line + 7, NULL, 10);
+            set_hold(&s, n > 0);
+            settle_held(&s, n);
         } else {
             pthread_mutex_lock(&s.lock);
             s.full = strcmp(line, "full") == 0;
@@ -546,7 +606,7 @@ static int drive_source(const struct conf *conf, struct republisher *r, size_t m
         }
     }
     free(line);
-    source_mqtt.stop(s.source);
+    s.type->stop(s.source);
     if (r) {
         pthread_mutex_lock(&s.lock);
         s.closed = true;
@@ -555,7 +615,7 @@ static int drive_source(const struct conf *conf, struct republisher *r, size_t m
         pthread_join(thread, NULL);
         printf("{\"done\":%zu,\"rejected\":%zu}\n", s.done, s.rejected);
     }
-    source_mqtt.close(s.source);
+    s.type->close(s.source);
     thread_lock_clear(&s.lock, &s.changed);
     return 0;
 }
@@ -568,10 +628,11 @@ static int drive_check(const struct conf *conf, char **words, size_t count)
     for (size_t i = 0; i < count && i < FILTERS_MAX; i++)
         filters.list[filters.count++].filter = words[i];
     number_filters(&filters);
-    void *source = source_mqtt.open(conf, &env, &errs);
+    const struct source_type *type = source_mqtt.variant(conf);
+    void *source = type->open(conf, &env, &errs);
     if (source) {
-        source_mqtt.check(source, filters.list, filters.count, &errs);
-        source_mqtt.close(source);
+        type->check(source, filters.list, filters.count, &errs);
+        type->close(source);
     }
     print_errs(&errs);
     return source ? 0 : 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "bench/pipeline/subscriber.h"
+#include "bench/pipeline/bare_subscriber.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 #define ACKS_MAX    ((size_t)1 << 20)
 #define LOOK_MS     20
 
-struct subscriber {
+struct bare_subscriber {
     struct broker_link link;
     struct tally *tally;
     pthread_t thread;
@@ -22,7 +22,7 @@ struct subscriber {
     struct err e;
 };
 
-static void take_publish(struct subscriber *s, const struct broker_packet *p)
+static void take_publish(struct bare_subscriber *s, const struct broker_packet *p)
 {
     uint16_t id;
     if (broker_packet_qos(p) && broker_packet_id(p, &id) == 0) {
@@ -34,7 +34,7 @@ static void take_publish(struct subscriber *s, const struct broker_packet *p)
     atomic_fetch_add_explicit(&s->received, 1, memory_order_relaxed);
 }
 
-static int send_acks(struct subscriber *s)
+static int send_acks(struct bare_subscriber *s)
 {
     if (s->acks.len == 0)
         return 0;
@@ -45,7 +45,7 @@ static int send_acks(struct subscriber *s)
 
 static void *receive(void *arg)
 {
-    struct subscriber *s = arg;
+    struct bare_subscriber *s = arg;
     while (!atomic_load(&s->stop)) {
         struct broker_packet p;
         int rc = broker_link_next(&s->link, 0, &p, &s->e);
@@ -59,16 +59,16 @@ static void *receive(void *arg)
     return NULL;
 }
 
-static void subscriber_free(struct subscriber *s)
+static void bare_subscriber_free(struct bare_subscriber *s)
 {
     broker_link_close(&s->link);
     buf_clear(&s->acks);
     free(s);
 }
 
-struct subscriber *subscriber_start(const struct subscriber_plan *plan, struct err *e)
+struct bare_subscriber *bare_subscriber_start(const struct bare_subscriber_plan *plan, struct err *e)
 {
-    struct subscriber *s = calloc(1, sizeof *s);
+    struct bare_subscriber *s = calloc(1, sizeof *s);
     if (!s) {
         err_set(e, ERR_MEMORY, "not enough memory");
         return NULL;
@@ -83,16 +83,16 @@ struct subscriber *subscriber_start(const struct subscriber_plan *plan, struct e
         return s;
     err_set(e, ERR_MEMORY, "could not start a thread");
 failed:
-    subscriber_free(s);
+    bare_subscriber_free(s);
     return NULL;
 }
 
-const atomic_size_t *subscriber_received(const struct subscriber *s)
+const atomic_size_t *bare_subscriber_received(const struct bare_subscriber *s)
 {
     return &s->received;
 }
 
-int subscriber_stop(struct subscriber *s, struct err *e)
+int bare_subscriber_stop(struct bare_subscriber *s, struct err *e)
 {
     if (!s)
         return 0;
@@ -101,6 +101,6 @@ int subscriber_stop(struct subscriber *s, struct err *e)
     int rc = s->e.code == ERR_NONE ? 0 : -1;
     if (rc < 0 && e)
         *e = s->e;
-    subscriber_free(s);
+    bare_subscriber_free(s);
     return rc;
 }
