@@ -19,6 +19,7 @@
 
 #include "bench/pipeline/broker_link.h"
 #include "bench/pipeline/child.h"
+#include "bench/pipeline/now.h"
 
 #define PAYLOAD_BYTES 130
 #define CHUNK_BYTES   ((size_t)1 << 20)
@@ -36,13 +37,6 @@ struct server {
     char *chunk;    /* frames */
     size_t chunk_len, frames;
 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 /* --- frames --- */
 

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "bench/pipeline/broker_link.h"
+#include "bench/pipeline/now.h"
 
 #define CHUNK   100u /* messages in a write at most */
 #define LOOK_MS 1    /* while the window is full */
@@ -21,13 +22,6 @@ struct publisher {
     double start_s;
     bool pong;
 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static int take_packet(struct publisher *p, const struct broker_packet *packet, struct err *e)
 {
@@ -91,12 +85,19 @@ static int send_chunk(struct publisher *p, size_t n, struct err *e)
     return broker_link_write(&p->link, p->chunk.p, p->chunk.len, e);
 }
 
+static void pause_s(double seconds)
+{
+    struct timespec t = { .tv_sec = (time_t)seconds };
+    t.tv_nsec = (long)((seconds - (double)t.tv_sec) * 1e9);
+    nanosleep(&t, NULL);
+}
+
 /* With a rate: until the next message is due. */
 static void pause_until_due(const struct publisher *p)
 {
     double wait = p->start_s + (double)p->sent / p->load->plan.rate - now_s();
     if (wait > 0)
-        nanosleep(&(struct timespec) { .tv_sec = (time_t)wait, .tv_nsec = (long)((wait - (time_t)wait) * 1e9) }, NULL);
+        pause_s(wait);
 }
 
 static bool is_over(struct publisher *p)

@@ -13,6 +13,7 @@
 #include "bench/pipeline/bare_subscriber.h"
 #include "bench/pipeline/child.h"
 #include "bench/pipeline/load.h"
+#include "bench/pipeline/now.h"
 #include "bench/pipeline/report.h"
 
 #define WARM     200u /* messages before the clock starts: connections are made, memory is touched */
@@ -49,13 +50,6 @@ static void on_signal(int sig)
 {
     (void)sig;
     interrupted = 1;
-}
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /* ---- laps ---- */
