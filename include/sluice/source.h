@@ -82,8 +82,9 @@ struct source_type {
     const char *doc;
     const struct opt *options;
     size_t option_count;
-    bool names_clients; /* its messages carry the publisher's client id */
 
+    /* Do its messages, with these options, carry the publisher's client id? NULL: never. Thread: main. */
+    bool (*names_clients)(const struct conf *conf);
     /* The type that serves these options in this one's place (mqtt over WebSocket). May be NULL: always this one.
      * Thread: main. */
     const struct source_type *(*variant)(const struct conf *conf);
