@@ -444,8 +444,10 @@ enum seal_result opener_open(struct opener *o, const char *sealed, size_t len, c
         (unsigned char)o->raw.p[0] != VERSION)
         return SEAL_FORGED;
     struct salt *s = verify(o, b, &plain);
-    if (!s || !get_texts(o->plain, plain, who))
+    if (!s || !get_texts(o->plain, plain, who)) {
+        *who = (struct identity) { 0 };
         return SEAL_FORGED;
+    }
     s->used = ++o->clock;
     if (may_come(o, s, get_u64((const unsigned char *)o->raw.p + 1 + SALT), is_repeat, subscription))
         return SEAL_OPENED;
