@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # One static library per folder, made of the folder's .c files. A folder names exactly what it may use, so that a
 # wrong arrow between folders fails to link (docs/architecture.md, section 2).
-#   sluice_folder(NAME USES base sql ... LIBS PkgConfig::YAML ...)
+#   sluice_folder(NAME [PIC] USES base sql ... LIBS PkgConfig::YAML ...)      PIC: the broker plugin, a shared object, links it too
 function(sluice_folder name)
-    cmake_parse_arguments(F "" "" "USES;LIBS" ${ARGN})
+    cmake_parse_arguments(F "PIC" "" "USES;LIBS" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
     add_library(${name} STATIC ${sources})
+    set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ${F_PIC})
     target_link_libraries(${name} PUBLIC sluice_flags ${F_USES} PRIVATE ${F_LIBS} Threads::Threads)
 endfunction()
 

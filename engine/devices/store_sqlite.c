@@ -3,6 +3,7 @@
  * and none of SQLite's held over anything else. Two processes may share the file.
  *
  *     session_filters(session, filter, id, state, qos)     primary key (session, filter)
+ *     client_sessions(listener, client, expiry_s)          primary key (listener, client); store_clients.c
  *
  * user_version of the file is the version of this form. */
 #include "engine/devices/store_sqlite.h"
@@ -11,28 +12,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FORM    1
+#include "engine/devices/store_sqlite_int.h"
+
+#define FORM    2
 #define BUSY_MS 5000
 
-struct store_sqlite {
-    struct session_store sessions; /* first: the port's functions find the rest by it */
-    char *path;
-};
-
-static int fail(sqlite3 *db, const char *path, const char *what, struct err *e)
+int store_sqlite_fail(sqlite3 *db, const char *path, const char *what, struct err *e)
 {
     return err_set(e, ERR_IO, "could not %s the store \"%.120s\": %s", what, path,
                    db ? sqlite3_errmsg(db) : "not enough memory");
 }
 
-static sqlite3 *connect_to(const char *path, struct err *e)
+sqlite3 *store_sqlite_connect(const char *path, struct err *e)
 {
     sqlite3 *db = NULL;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path, &db, flags, NULL) == SQLITE_OK && sqlite3_busy_timeout(db, BUSY_MS) == SQLITE_OK &&
         sqlite3_exec(db, "PRAGMA synchronous = FULL", NULL, NULL, NULL) == SQLITE_OK)
         return db;
-    fail(db, path, "open", e);
+    store_sqlite_fail(db, path, "open", e);
     sqlite3_close(db);
     return NULL;
 }
@@ -53,13 +51,16 @@ static int read_form(sqlite3 *db, int *form)
 
 static int make_form(sqlite3 *db)
 {
-    static const char sql[] = "BEGIN IMMEDIATE;"
-                              "CREATE TABLE IF NOT EXISTS session_filters (session TEXT NOT NULL, filter TEXT NOT NULL,"
-                              " id INTEGER NOT NULL, state INTEGER NOT NULL, qos INTEGER NOT NULL, PRIMARY KEY "
-                              "(session, filter)) WITHOUT ROWID;"
-                              "PRAGMA user_version = 1;"
-                              "COMMIT";
-    _Static_assert(FORM == 1, "the form that is made");
+    static const char sql[] =
+        "BEGIN IMMEDIATE;"
+        "CREATE TABLE IF NOT EXISTS session_filters (session TEXT NOT NULL, filter TEXT NOT NULL,"
+        " id INTEGER NOT NULL, state INTEGER NOT NULL, qos INTEGER NOT NULL, PRIMARY KEY "
+        "(session, filter)) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS client_sessions (listener TEXT NOT NULL, client TEXT NOT NULL,"
+        " expiry_s INTEGER NOT NULL, PRIMARY KEY (listener, client)) WITHOUT ROWID;"
+        "PRAGMA user_version = 2;"
+        "COMMIT";
+    _Static_assert(FORM == 2, "the form that is made");
     return sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) == SQLITE_OK &&
                    sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK
                ? 0
@@ -68,12 +69,12 @@ static int make_form(sqlite3 *db)
 
 static int prepare_file(const char *path, struct err *e)
 {
-    sqlite3 *db = connect_to(path, e);
+    sqlite3 *db = store_sqlite_connect(path, e);
     int form = 0, rc = -1;
     if (!db)
         return -1;
     if (read_form(db, &form) < 0 || (form < FORM && make_form(db) < 0))
-        fail(db, path, "open", e);
+        store_sqlite_fail(db, path, "open", e);
     else if (form > FORM)
         err_set(e, ERR_LIMIT, "the store \"%.120s\" was written by a newer sluice", path);
     else
@@ -109,7 +110,7 @@ static int load(struct session_store *store, const char *session,
 {
     static const char sql[] = "SELECT filter, id, state, qos FROM session_filters WHERE session = ?1 ORDER BY filter";
     struct store_sqlite *s = (struct store_sqlite *)(void *)store;
-    sqlite3 *db = connect_to(s->path, e);
+    sqlite3 *db = store_sqlite_connect(s->path, e);
     sqlite3_stmt *q = NULL;
     if (!db)
         return -1;
@@ -117,7 +118,7 @@ static int load(struct session_store *store, const char *session,
                 sqlite3_bind_text(q, 1, session, -1, SQLITE_STATIC) == SQLITE_OK &&
                 each_row(q, each, ctx) == SQLITE_DONE;
     if (!done)
-        fail(db, s->path, "read", e);
+        store_sqlite_fail(db, s->path, "read", e);
     sqlite3_finalize(q);
     sqlite3_close(db);
     return done ? 0 : -1;
@@ -141,7 +142,7 @@ static int replace(struct session_store *store, const char *session, const struc
                    struct err *e)
 {
     struct store_sqlite *s = (struct store_sqlite *)(void *)store;
-    sqlite3 *db = connect_to(s->path, e);
+    sqlite3 *db = store_sqlite_connect(s->path, e);
     if (!db)
         return -1;
     bool done = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK &&
@@ -150,7 +151,7 @@ static int replace(struct session_store *store, const char *session, const struc
         done = run_with(db, "INSERT INTO session_filters VALUES (?1, ?2, ?3, ?4, ?5)", session, &list[i]);
     done = done && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
     if (!done)
-        fail(db, s->path, "write", e);
+        store_sqlite_fail(db, s->path, "write", e);
     sqlite3_close(db); /* takes back what was not committed */
     return done ? 0 : -1;
 }
@@ -162,7 +163,8 @@ struct store_sqlite *store_sqlite_new(const char *path, struct err *e)
     struct store_sqlite *s = calloc(1, sizeof(*s));
     char *copy = strdup(path);
     if (s && copy) {
-        *s = (struct store_sqlite) { .sessions = { .load = load, .replace = replace }, .path = copy };
+        *s = (struct store_sqlite) { .sessions = { .load = load, .replace = replace, .clients = store_clients_open },
+                                     .path = copy };
         return s;
     }
     err_set(e, ERR_MEMORY, "not enough memory for the store");

@@ -18,6 +18,8 @@
 struct listen_source {
     struct listen_conf conf;
     const struct clock *clock;
+    struct session_store *sessions; /* NULL: nobody remembers */
+    struct client_store *clients;   /* of its */
     struct source_sink *sink;
     struct listener *listener;
     pthread_t thread;
@@ -82,6 +84,7 @@ static void *source_open(const struct conf *conf, const struct source_env *env, 
         return NULL;
     }
     s->clock = env->clock;
+    s->sessions = env->sessions;
     if (listen_conf_read(&s->conf, conf, errs) == 0 && check_memory(&s->conf, conf, env->memory, errs) == 0)
         return s;
     listen_conf_clear(&s->conf);
@@ -98,7 +101,10 @@ static int source_start(void *source, struct source_sink *sink, const struct sou
     (void)filters;
     (void)count;
     s->sink = sink;
-    s->listener = listener_open(&s->conf, s->clock, &handler, e);
+    s->clients = s->sessions ? s->sessions->clients(s->sessions, s->conf.address, e) : NULL;
+    if (s->sessions && !s->clients)
+        return -1;
+    s->listener = listener_open(&s->conf, s->clock, &handler, s->clients, e);
     if (!s->listener)
         return -1;
     s->started = thread_start(&s->thread, "listen", run, s, e) == 0;
@@ -143,6 +149,8 @@ static void source_close(void *source)
                   "%zu message%s not delivered to the end, nor acknowledged: the client%s again", open,
                   open == 1 ? " was" : "s were", open == 1 ? " sends it" : "s send them");
     listener_free(s->listener);
+    if (s->clients)
+        s->clients->close(s->clients);
     listen_conf_clear(&s->conf);
     thread_lock_clear(&s->lock, &s->changed);
     free(s);

@@ -9,7 +9,8 @@
  *     ciphertext: of client id, principal, source address, trace id: each its length in 2 bytes, big-endian, and its bytes
  *     additional data: version | salt | counter | length of topic in 2 bytes | topic | payload
  *
- * A working key is good for one salt and so for one direction of time: an opener keeps which counters of a salt it has seen. */
+ * An opener keeps which counters of a salt it has seen, as far as four million behind the newest, of the sixteen salts that it met last: a seal comes
+ * once. It forgets with its process. */
 #ifndef SLUICE_MQTT_IDENTITY_SEAL_H
 #define SLUICE_MQTT_IDENTITY_SEAL_H
 
@@ -44,6 +45,7 @@ struct identity_bound {
 struct identity_key {
     unsigned char bytes[IDENTITY_KEY_MAX];
     size_t len;
+    bool is_open_to_all; /* everybody on the machine may read the file: worth a warning */
 };
 int identity_key_read(struct identity_key *k, const char *path, struct err *e) MUST_CHECK;
 void identity_key_wipe(struct identity_key *k);

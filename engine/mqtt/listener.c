@@ -61,6 +61,7 @@ struct client {
     struct arrivals arrivals;
     struct connection *connection; /* NULL: away */
     uint64_t forget_ms;            /* while it is away */
+    uint32_t kept_s;               /* as the store has it; 0: it does not */
 };
 
 struct connection {
@@ -84,6 +85,7 @@ struct listener {
     const struct listen_conf *conf;
     const struct clock *clock;
     struct listener_handler handler;
+    struct client_store *store; /* NULL: none */
     struct served_limits limits;
     struct stream_tls *tls;
     struct password_file *passwords;
@@ -175,6 +177,7 @@ static struct client *client_new(struct listener *l, struct packet_text id)
     free(c->id);
     c->id = text;
     c->connection = NULL;
+    c->kept_s = 0;
     memcpy(c->id, id.p, id.len);
     c->id[id.len] = '\0';
     c->id_len = id.len;
@@ -185,11 +188,29 @@ static struct client *client_new(struct listener *l, struct packet_text id)
     return c;
 }
 
+/* Have the store say how long the session outlives its connection; 0: it knows nothing of it. */
+static void client_keep(struct client *c, uint32_t expiry_s)
+{
+    struct listener *l = c->listener;
+    struct err e = { 0 };
+    if (!l->store || c->kept_s == expiry_s)
+        return;
+    if (l->store->keep(l->store, c->id, c->id_len, expiry_s, &e) == 0) {
+        c->kept_s = expiry_s;
+        return;
+    }
+    log_event(l->has_warned ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+              (const char *[]) { "source", "listen", "clientId", c->id, NULL },
+              "a restart would not know the session of a client: %s", e.text);
+    l->has_warned = true;
+}
+
 /* Its identifier is free; it is freed when its tokens are back. */
 static void client_forget(struct client *c)
 {
     struct listener *l = c->listener;
     struct client **at = bucket_of(l, c->id, c->id_len);
+    client_keep(c, 0);
     while (*at != c)
         at = &(*at)->next;
     *at = c->next;
@@ -293,6 +314,7 @@ static void leave_session(struct listener *l, struct connection *c)
     struct client *client = c->client;
     client->connection = NULL;
     client->forget_ms = now_ms(l) + c->served.session_expiry_s * UINT64_C(1000);
+    client_keep(client, c->served.session_expiry_s);
     if (c->served.session_expiry_s == 0)
         client_forget(client);
 }
@@ -421,6 +443,7 @@ static void let_in(struct listener *l, struct connection *c)
     c->client = client;
     client->connection = c;
     served_accept(&c->served, &client->arrivals, present, assigned[0] ? assigned : NULL);
+    client_keep(client, c->served.session_expiry_s); /* before the CONNACK is written */
     log_event(LOG_LEVEL_DEBUG,
               (const char *[]) { "source", "listen", "clientId", client->id, "address", c->source_ip, NULL },
               "a client has connected");
@@ -889,8 +912,20 @@ static int open_parts(struct listener *l, struct err *e)
     return open_files(l, e) < 0 || open_doors(l, e) < 0 ? -1 : 0;
 }
 
+/* A session of the last process: away since just now. */
+static void take_kept(void *ctx, const char *id, size_t len, uint32_t expiry_s)
+{
+    struct listener *l = ctx;
+    size_t most = SESSIONS_PER_CLIENT * (size_t)l->conf->connections_max;
+    struct client *c = l->counts.sessions < most ? client_new(l, (struct packet_text) { .p = id, .len = len }) : NULL;
+    if (!c)
+        return;
+    c->kept_s = expiry_s;
+    c->forget_ms = now_ms(l) + expiry_s * UINT64_C(1000);
+}
+
 struct listener *listener_open(const struct listen_conf *conf, const struct clock *clock,
-                               const struct listener_handler *handler, struct err *e)
+                               const struct listener_handler *handler, struct client_store *store, struct err *e)
 {
     struct listener *l = calloc(1, sizeof(*l));
     if (!l) {
@@ -910,7 +945,8 @@ struct listener *listener_open(const struct listen_conf *conf, const struct cloc
                                          .connect_ms = (uint64_t)conf->connect_timeout_ms,
                                          .keep_alive_max_s = KEEP_ALIVE_MAX_S,
                                          .session_expiry_max_s = (uint32_t)(conf->session_expiry_max_ms / 1000) };
-    if (open_parts(l, e) == 0)
+    l->store = store;
+    if (open_parts(l, e) == 0 && (!store || store->load(store, take_kept, l, e) == 0))
         return l;
     listener_free(l);
     return NULL;

@@ -15,6 +15,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/err.h"
 #include "engine/mqtt/listen_conf.h"
+#include "sluice/session_store.h"
 #include "sluice/source.h"
 
 #include <stdbool.h>
@@ -37,10 +38,11 @@ struct listener_counts {
     uint64_t refused; /* since the start: wrong password, too many, a broken rule */
 };
 
-/* Reads the files for TLS and the passwords; binds. conf, clock and handler are borrowed. Returns owned; NULL: ERR_IO (the
- * address is taken), ERR_CONF_VALUE, ERR_MEMORY. */
+/* Reads the files for TLS and the passwords; binds. conf, clock and handler are borrowed, store (NULL: none) till listener_free.
+ * Returns owned; NULL: ERR_IO (the address is taken, the store cannot be read), ERR_CONF_VALUE, ERR_MEMORY. */
 struct listener *listener_open(const struct listen_conf *conf, const struct clock *clock,
-                               const struct listener_handler *handler, struct err *e) MUST_CHECK;
+                               const struct listener_handler *handler, struct client_store *store,
+                               struct err *e) MUST_CHECK;
 /* Says goodbye to all (MQTT 5: server shutting down) and closes. Only when no further settle can come. */
 void listener_free(struct listener *l);
 

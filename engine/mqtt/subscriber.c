@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "engine/mqtt/ack_window.h"
+#include "engine/mqtt/pace.h"
 #include "engine/mqtt/stream.h"
 
 #define IN_BYTES     ((size_t)256 << 10)
@@ -52,12 +53,8 @@ struct subscriber {
     size_t out_at;                       /* of session.out: written already */
     struct subscriber_request *requests; /* of the running call */
     size_t answers;
-    struct pace {
-        uint64_t tick_ms; /* the millisecond in which `wakes` were counted */
-        unsigned wakes;
-        unsigned naps;  /* how many more poor ones there may be; 0: awake */
-        unsigned taken; /* messages since the last wait */
-    } pace;
+    struct pace pace;
+    unsigned taken; /* messages since the last wait */
 };
 
 static uint64_t now_ms(const struct subscriber *s)
@@ -211,37 +208,6 @@ static short wait_for(struct subscriber *s, uint32_t events, uint64_t until_ms)
     return fds[1].revents;
 }
 
-/* --- pace --- */
-
-/* A broker that writes one small packet at a time (Mosquitto does) wakes us for each, and by us a worker, an outbox, and us again for
- * the acknowledgement: some 50 µs of CPU a message, nearly all of it for waking up. So when wakes come several a millisecond and
- * bring little, we look only about once a millisecond, for as long as that brings several messages. docs/decisions/0012. */
-#define NAP_NS     1000000
-#define NAP_WAKES  3u  /* in a millisecond: begin */
-#define NAP_ENOUGH 16u /* messages: no need to wait for more */
-#define NAP_FEW    3u  /* fewer than that, NAP_POOR times: end */
-#define NAP_POOR   8u
-
-static void pace_note_wake(struct subscriber *s)
-{
-    struct pace *p = &s->pace;
-    uint64_t now = now_ms(s);
-    if (now != p->tick_ms)
-        p->wakes = 0;
-    p->tick_ms = now;
-    if (++p->wakes >= NAP_WAKES || (p->naps && p->taken >= NAP_FEW))
-        p->naps = NAP_POOR;
-    else if (p->naps)
-        p->naps--;
-}
-
-static void pace_nap(struct subscriber *s)
-{
-    if (s->pace.naps && s->pace.taken < NAP_ENOUGH)
-        nanosleep(&(struct timespec) { .tv_nsec = NAP_NS }, NULL);
-    s->pace.taken = 0;
-}
-
 /* --- the read buffer --- */
 
 /* Make room to read: what is left moves to the front; a packet that is larger than the buffer makes it grow. */
@@ -309,7 +275,7 @@ static bool hand_over(struct subscriber *s)
     switch (s->handler.message(s->handler.ctx, &s->session.message)) {
     case SINK_TAKEN:
         s->full = false;
-        s->pace.taken++;
+        s->taken++;
         return true;
     case SINK_FULL:
         s->full = true;
@@ -398,14 +364,20 @@ static bool is_reading(const struct subscriber *s)
     return !s->full && !s->paused && !s->starved && !has_all_ids_out(s);
 }
 
+static void nap(struct subscriber *s)
+{
+    unsigned ms = pace_nap_ms(&s->pace, now_ms(s), s->taken);
+    s->taken = 0;
+    if (ms)
+        nanosleep(&(struct timespec) { .tv_nsec = ms * 1000000L }, NULL);
+}
+
 /* Wait for what the connection needs next, and read it. */
 static int wait_and_read(struct subscriber *s, uint64_t until_ms, struct err *e)
 {
     bool reading = is_reading(s);
-    if (reading && s->connected) {
-        pace_note_wake(s);
-        pace_nap(s);
-    }
+    if (reading && s->connected)
+        nap(s);
     uint64_t deadline = session_deadline(&s->session), now = now_ms(s);
     if (deadline < until_ms)
         until_ms = deadline;

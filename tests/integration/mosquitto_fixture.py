@@ -160,7 +160,65 @@ class Subscription:
         self.lines.thread.join()
 
 
-class Mosquitto:
+class Broker:
+    """What tests want of any broker: started with the block, killed and its folder gone at its end. Whoever derives from it has folder, port,
+    tls_port, process, log, start() and _signal_until_gone()."""
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc):
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def url(self):
+        return f"mqtt://127.0.0.1:{self.port}"
+
+    @property
+    def tls_url(self):
+        return f"mqtts://127.0.0.1:{self.tls_port}"
+
+    def _end(self, how):
+        if self.process and self.process.poll() is None:
+            self._signal_until_gone(how)
+        if self.log:
+            self.log.thread.join()
+
+    def stop(self):
+        self._end(signal.SIGTERM)
+
+    def kill(self):
+        self._end(signal.SIGKILL)
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def client_arguments(self):
+        return ["-h", "127.0.0.1", "-p", str(self.port)]
+
+    def publish(self, topic, payload, qos=0, version="mqttv5", arguments=()):
+        """One message by mosquitto_pub; arguments: further ones, such as "-r" or "-D publish content-type x"."""
+        subprocess.run(["mosquitto_pub", "-V", version, *self.client_arguments(), "-t", topic, "-q", str(qos), *arguments, "-s"],
+                       input=payload if isinstance(payload, bytes) else payload.encode(), check=True, timeout=PATIENCE)
+
+    def publish_lines(self, topic, lines, qos=1, arguments=()):
+        """Each line as a message, over one connection. Returns when all are acknowledged (QoS 1)."""
+        subprocess.run(["mosquitto_pub", *self.client_arguments(), "-t", topic, "-q", str(qos), *arguments, "-l"],
+                       input="".join(line + "\n" for line in lines).encode(), check=True, timeout=PATIENCE * 5)
+
+    def subscribe(self, *filters, qos=1, version="mqttv5", arguments=()):
+        """Start a subscriber; returns when the broker has acknowledged the subscription."""
+        return Subscription(self, filters, qos, version, arguments)
+
+
+class Mosquitto(Broker):
     """config: further lines of mosquitto.conf. users: {name: password}, then nobody else is let in. tls: None, "server" (the broker has a
     certificate) or "client" (it wants one too), with a TLS listener on tls_port beside the plain one; certificate: of Certificates, by name.
     websocket: a further listener on ws_port. environment: more of it for the broker. command: what runs it (valgrind, say)."""
@@ -195,26 +253,6 @@ class Mosquitto:
             subprocess.run(["mosquitto_passwd", "-b", path, name, password], check=True, capture_output=True)
         return path
 
-    def __enter__(self):
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *exc):
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    @property
-    def url(self):
-        return f"mqtt://127.0.0.1:{self.port}"
-
-    @property
-    def tls_url(self):
-        return f"mqtts://127.0.0.1:{self.tls_port}"
-
     @property
     def ws_url(self):
         return f"ws://127.0.0.1:{self.ws_port}"
@@ -236,39 +274,9 @@ class Mosquitto:
                 if time.monotonic() > deadline:
                     raise
 
-    def _end(self, how):
-        if self.process and self.process.poll() is None:
-            self._signal_until_gone(how)
-        if self.log:
-            self.log.thread.join()
-
-    def stop(self):
-        self._end(signal.SIGTERM)
-
-    def kill(self):
-        self._end(signal.SIGKILL)
-
-    def restart(self):
-        self.stop()
-        self.start()
-
     def client_arguments(self):
-        arguments = ["-h", "127.0.0.1", "-p", str(self.port)]
+        arguments = super().client_arguments()
         if self.users:
             name, password = next(iter(self.users.items()))
             arguments += ["-u", name, "-P", password]
         return arguments
-
-    def publish(self, topic, payload, qos=0, version="mqttv5", arguments=()):
-        """One message by mosquitto_pub; arguments: further ones, such as "-r" or "-D publish content-type x"."""
-        subprocess.run(["mosquitto_pub", "-V", version, *self.client_arguments(), "-t", topic, "-q", str(qos), *arguments, "-s"],
-                       input=payload if isinstance(payload, bytes) else payload.encode(), check=True, timeout=PATIENCE)
-
-    def publish_lines(self, topic, lines, qos=1, arguments=()):
-        """Each line as a message, over one connection. Returns when all are acknowledged (QoS 1)."""
-        subprocess.run(["mosquitto_pub", *self.client_arguments(), "-t", topic, "-q", str(qos), *arguments, "-l"],
-                       input="".join(line + "\n" for line in lines).encode(), check=True, timeout=PATIENCE * 5)
-
-    def subscribe(self, *filters, qos=1, version="mqttv5", arguments=()):
-        """Start a subscriber; returns when the broker has acknowledged the subscription."""
-        return Subscription(self, filters, qos, version, arguments)

@@ -7,21 +7,16 @@
 """
 import os
 import pathlib
-import shutil
-import signal
 import subprocess
 import tempfile
 
-from mosquitto_fixture import PATIENCE, Certificates, Lines, Mosquitto, free_port
+from mosquitto_fixture import PATIENCE, Broker, Certificates, Lines, free_port
 
 SERVER = pathlib.Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
 
-class RabbitMq:
+class RabbitMq(Broker):
     """Clients are let in as the user guest."""
-
-    publish_lines = Mosquitto.publish_lines
-    users = None
 
     def __init__(self, tls=False):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-rabbitmq-"))
@@ -45,29 +40,8 @@ class RabbitMq:
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
         }
 
-    def __enter__(self):
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *exc):
-        self.kill()
-        subprocess.run(["epmd", "-port", str(self.epmd_port), "-kill"], capture_output=True, check=False)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    @property
-    def url(self):
-        return f"mqtt://127.0.0.1:{self.port}"
-
-    @property
-    def tls_url(self):
-        return f"mqtts://127.0.0.1:{self.tls_port}"
-
     def client_arguments(self):
-        return ["-h", "127.0.0.1", "-p", str(self.port), "-V", "mqttv311"]
+        return [*super().client_arguments(), "-V", "mqttv311"]
 
     def start(self):
         self.process = subprocess.Popen([SERVER], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
@@ -75,15 +49,10 @@ class RabbitMq:
         self.log = Lines(self.process.stdout)
         self.log.wait_text("Server startup complete", patience=PATIENCE * 2)
 
-    def _end(self, how):
-        if self.process and self.process.poll() is None:
-            os.killpg(self.process.pid, how)  # the server is a child of its script
-            self.process.wait(PATIENCE)
-        if self.log:
-            self.log.thread.join()
+    def __exit__(self, *exc):
+        super().__exit__(*exc)
+        subprocess.run(["epmd", "-port", str(self.epmd_port), "-kill"], capture_output=True, check=False)
 
-    def stop(self):
-        self._end(signal.SIGTERM)
-
-    def kill(self):
-        self._end(signal.SIGKILL)
+    def _signal_until_gone(self, how):
+        os.killpg(self.process.pid, how)  # the server is a child of its script
+        self.process.wait(PATIENCE)

@@ -356,6 +356,28 @@ class AcknowledgeTest(Listening):
                 self.assertEqual([again.read() for _ in range(3)], [(0x40, b"\x00\x02"), (0x50, b"\x00\x03"), (0x40, b"\x00\x04")])
         self.assertEqual(self.rows(), [0, 1, 2, 3])
 
+    def test_a_session_outlives_a_kill(self):
+        """Who is told that the session goes on sends again what had no answer; who is not drops it, as the standard demands."""
+        Client(self.port, "brief", clean=False).close()
+        Client(self.port, "gone", clean=False, expiry=600).close()
+        Client(self.port, "gone", clean=True).close()
+        for level in 4, 5:
+            Client(self.port, f"away-{level}", level=level, clean=False, expiry=600).close()
+        with Client(self.port, "dev", clean=False, expiry=600) as client, self.pg.paused():
+            client.publish("a", '{"n":1}', qos=1, packet_id=1)
+            wait_until(lambda: self.service.stats()["sources"][0]["inFlight"] == 1, "a message under way")
+            self.service.kill()
+        self.service.start()
+        self.service.wait_log("listening for", 2)
+        for name, level, present in ("brief", 5, 0), ("gone", 5, 0), ("away-4", 4, 1), ("away-5", 5, 1):
+            with Client(self.port, name, level=level, clean=False) as client:
+                self.assertEqual((name, client.present), (name, present))
+        with Client(self.port, "dev", clean=False, expiry=600) as again:
+            self.assertEqual(again.present, 1)
+            again.publish("a", '{"n":1}', qos=1, packet_id=1, dup=True)
+            self.assertEqual(again.read(), (0x40, b"\x00\x01"))
+        self.assertIn(1, self.rows())
+
     def test_more_than_the_receive_maximum_is_held_back(self):
         for level in 4, 5:
             for qos in 1, 2:

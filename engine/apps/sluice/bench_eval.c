@@ -229,21 +229,21 @@ static void print_heading(void)
 int bench_eval(int argc, char **argv)
 {
     const char *seconds_text = "1";
-    bool json = false, done;
+    bool json = false;
+    int code;
     const struct cmd_option options[] = { { "json", 0, NULL, &json }, { "seconds", 0, &seconds_text, NULL } };
-    int n = cmd_options("bench", options, 2, argc, argv, &done);
-    if (n < 0 || done)
-        return done ? EXIT_OK : EXIT_USAGE;
+    if (!bench_options(options, 2, argc, argv, &code))
+        return code;
     char *end;
     double seconds = strtod(seconds_text, &end);
-    if (n > 0 || *end || !(seconds > 0 && seconds <= 3600)) {
+    if (*end || !(seconds > 0 && seconds <= 3600)) {
         cmd_print_help(cmd_find("bench"), stderr);
         return EXIT_USAGE;
     }
     stay_on_one_core();
     if (!json)
         print_heading();
-    int code = EXIT_OK;
+    code = EXIT_OK;
     for (size_t i = 0; i < SHAPE_COUNT && code == EXIT_OK; i++) {
         struct contest *c = malloc(sizeof *c);
         if (!c)

@@ -15,19 +15,14 @@ int bench_ingest(int argc, char **argv)
     struct ingest_options o = { .bare = bare_reader_run };
     struct err e = { 0 };
     size_t whole = 0;
-    bool done;
     const struct cmd_option options[] = {
         { "seconds", 0, &seconds, NULL },
         { "rounds", 0, &rounds, NULL },
         { "json", 0, NULL, &o.json },
     };
-    int n = cmd_options("bench", options, sizeof options / sizeof options[0], argc, argv, &done);
-    if (n < 0 || done)
-        return done ? EXIT_OK : EXIT_USAGE;
-    if (n > 0) {
-        cmd_print_help(cmd_find("bench"), stderr);
-        return EXIT_USAGE;
-    }
+    int code;
+    if (!bench_options(options, sizeof options / sizeof options[0], argc, argv, &code))
+        return code;
     if (bench_read_number("seconds", seconds, 1, SECONDS_MAX, &whole) < 0 ||
         bench_read_number("rounds", rounds, 1, ROUNDS_MAX, &o.rounds) < 0)
         return EXIT_USAGE;

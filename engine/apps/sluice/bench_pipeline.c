@@ -137,7 +137,6 @@ int bench_pipeline(int argc, char **argv)
     struct pipeline_options o = { 0 };
     struct mqtt_address address = { 0 };
     struct err e = { 0 };
-    bool done;
     const struct cmd_option options[] = {
         { "broker", 0, &t.broker, NULL },
         { "broker-pid", 0, &t.broker_pid, NULL },
@@ -152,14 +151,10 @@ int bench_pipeline(int argc, char **argv)
         { "only", 0, &t.only, NULL },
         { "json", 0, NULL, &o.json },
     };
-    int n = cmd_options("bench", options, sizeof options / sizeof options[0], argc, argv, &done);
-    if (n < 0 || done)
-        return done ? EXIT_OK : EXIT_USAGE;
-    if (n > 0) {
-        cmd_print_help(cmd_find("bench"), stderr);
-        return EXIT_USAGE;
-    }
-    int code = EXIT_USAGE;
+    int code;
+    if (!bench_options(options, sizeof options / sizeof options[0], argc, argv, &code))
+        return code;
+    code = EXIT_USAGE;
     if (read_texts(&t, &address, &o) == 0)
         code = pipeline_run(&o, &e) == 0 ? EXIT_OK : fail("bench", "%s", e.text);
     mqtt_address_clear(&address);

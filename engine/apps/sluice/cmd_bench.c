@@ -8,6 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool bench_options(const struct cmd_option *options, size_t count, int argc, char **argv, int *code)
+{
+    bool done;
+    int n = cmd_options("bench", options, count, argc, argv, &done);
+    *code = done ? EXIT_OK : EXIT_USAGE;
+    if (n > 0)
+        cmd_print_help(cmd_find("bench"), stderr);
+    return n == 0 && !done;
+}
+
 int bench_wrong(const char *option, const char *value, const char *reason)
 {
     fprintf(stderr, "sluice bench: --%s \"%s\" %s\n", option, value, reason);

@@ -9,8 +9,8 @@
 #include "engine/apps/sluice/cmds.h"
 #include "engine/apps/sluice/supervisor.h"
 #include "engine/base/clock.h"
+#include "engine/base/conf_files.h"
 #include "engine/base/log.h"
-#include "engine/flow/rule_file.h"
 
 #define QUIET_MS    200
 #define PATIENCE_MS 2000
@@ -26,7 +26,7 @@ static void watch_paths(struct reload *r, const struct service_conf *conf)
         for (size_t i = 0; i < conf->rule_count; i++)
             paths[i] = conf->rules[i];
         paths[conf->rule_count] = r->conf_path;
-        watch = rule_watch_new(paths, conf->rule_count + 1, rule_file_has_name, &e);
+        watch = rule_watch_new(paths, conf->rule_count + 1, conf_files_has_name, &e);
     }
     free(paths);
     if (!watch) {

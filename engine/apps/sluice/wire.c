@@ -135,16 +135,20 @@ static const struct conf *default_mqtt(const struct service_conf *conf)
     return NULL;
 }
 
-static bool has_mqtt_source(const struct service_conf *conf)
+/* Sessions with brokers or with clients of ours are to outlive the process. */
+static bool has_sessions(const struct service_conf *conf)
 {
-    return default_mqtt(conf) != NULL;
+    for (size_t i = 0; i < conf->source_count; i++)
+        if (strcmp(conf->sources[i].kind, "mqtt") == 0 || strcmp(conf->sources[i].kind, "listen") == 0)
+            return true;
+    return false;
 }
 
 /* Only its name: the file is made when a flow is. */
 static void open_store(struct service *s, struct errs *errs)
 {
     struct err e = { 0 };
-    if (!s->conf->store_path || !has_mqtt_source(s->conf))
+    if (!s->conf->store_path || !has_sessions(s->conf))
         return;
     s->store = store_sqlite_new(s->conf->store_path, &e);
     if (s->store)

@@ -110,6 +110,70 @@ static void a_failed_replace_changes_nothing(void **state)
     store_sqlite_free(s);
 }
 
+static void note_client(void *ctx, const char *id, size_t len, uint32_t expiry_s)
+{
+    size_t at = strlen(found);
+    (void)ctx;
+    snprintf(found + at, sizeof(found) - at, "%.*s:%u ", (int)len, id, expiry_s);
+}
+
+static const char *loaded_clients(struct client_store *c)
+{
+    found[0] = '\0';
+    assert_int_equal(c->load(c, note_client, NULL, &e), 0);
+    return found;
+}
+
+static struct client_store *clients_of(struct store_sqlite *s, const char *listener)
+{
+    struct session_store *store = store_sqlite_sessions(s);
+    struct client_store *c = store->clients(store, listener, &e);
+    assert_non_null(c);
+    return c;
+}
+
+static void clients_that_have_a_session(void **state)
+{
+    (void)state;
+    struct store_sqlite *s = opened();
+    struct client_store *one = clients_of(s, "0.0.0.0:1883"), *other = clients_of(s, "0.0.0.0:8883");
+    assert_int_equal(one->keep(one, "lamp1xx", 5, 3600, &e), 0);
+    assert_int_equal(one->keep(one, "lamp2", 5, UINT32_MAX, &e), 0);
+    assert_int_equal(other->keep(other, "lamp1", 5, 1, &e), 0);
+    assert_int_equal(one->keep(one, "unknown", 7, 0, &e), 0);
+    assert_string_equal(loaded_clients(one), "lamp1:3600 lamp2:4294967295 ");
+    one->close(one);
+    other->close(other);
+    store_sqlite_free(s);
+    s = opened();
+    one = clients_of(s, "0.0.0.0:1883");
+    assert_int_equal(one->keep(one, "lamp1", 5, 60, &e), 0);
+    assert_int_equal(one->keep(one, "lamp2", 5, 0, &e), 0);
+    assert_string_equal(loaded_clients(one), "lamp1:60 ");
+    one->close(one);
+    store_sqlite_free(s);
+}
+
+/* As a version before this one wrote it. */
+static void an_older_form_is_brought_up(void **state)
+{
+    sqlite3 *db;
+    (void)state;
+    struct store_sqlite *s = opened();
+    replace(s, "one", two, 2);
+    store_sqlite_free(s);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DROP TABLE client_sessions; PRAGMA user_version = 1", NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    s = opened();
+    assert_string_equal(loaded(s, "one"), "a/#:268435455:1:1 b/+/'\"c:1:2:0 ");
+    struct client_store *c = clients_of(s, "x");
+    assert_string_equal(loaded_clients(c), "");
+    c->close(c);
+    store_sqlite_free(s);
+}
+
 static void it_is_in_wal_mode(void **state)
 {
     sqlite3 *db;
@@ -194,6 +258,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_kept_outlives_the_process, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_replace_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(clients_that_have_a_session, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_older_form_is_brought_up, setup, teardown),
         cmocka_unit_test_setup_teardown(it_is_in_wal_mode, setup, teardown),
         cmocka_unit_test_setup_teardown(files_that_cannot_be_used, setup, teardown),
         cmocka_unit_test_setup_teardown(a_newer_one_wrote_it, setup, teardown),
