@@ -16,6 +16,7 @@ from sluice_fixture import BUILD
 PLUGIN = BUILD / "lib/sluice_mosquitto.so"
 SEAL_OPENER = BUILD / "tests/integration/driver/seal_opener"
 IDENTITY = "sluice-identity"
+NO_SUBSCRIBERS = 0x10
 
 
 def sanitizer_environment():
@@ -188,7 +189,7 @@ class MqttClient:
         return self.mid.to_bytes(2, "big")
 
     def publish(self, topic, payload=b"", qos=1, retain=False, user=(), more=b"", dup=False):
-        """Returns the reason code of the acknowledgement (0 with MQTT 3.1.1), None with QoS 0."""
+        """Returns the reason code of the acknowledgement, 0 for any success (always with MQTT 3.1.1), None with QoS 0."""
         mid = self._next_mid() if qos else b""
         properties = more + user_properties(user)
         body = text(topic) + mid + (varint(len(properties)) + properties if self.level == 5 else b"") + payload
@@ -197,7 +198,7 @@ class MqttClient:
             return None
         if qos == 1:
             answer = self._read_other(4)
-            return answer[2] if len(answer) > 2 else 0
+            return answer[2] if len(answer) > 2 and answer[2] != NO_SUBSCRIBERS else 0
         answer = self._read_other(5)
         if len(answer) > 2 and answer[2] >= 0x80:
             return answer[2]
@@ -261,7 +262,8 @@ class PluginBroker(Mosquitto):
             for value in values if isinstance(values, list) else [values]:
                 if value is not None:
                     lines.append(f"plugin_opt_{name} {value}".replace("{folder}", str(self.folder)))
-        self.config.write_text(self.config.read_text(encoding="utf-8") + self.more_config + "\n" + "\n".join(lines) + "\n", encoding="utf-8")
+        self.config.write_text(self.config.read_text(encoding="utf-8") + self.more_config.replace("{folder}", str(self.folder))
+                               + "\n" + "\n".join(lines) + "\n", encoding="utf-8")
 
     def client_context(self, name):
         """A TLS context with a client certificate of this common name, made when first asked for."""

@@ -484,12 +484,8 @@ class PolicyTest(unittest.TestCase):
                 broker.connect("engine", user="anna", password="wrong")
 
     def test_passwords_and_acl_file_still_decide(self):
-        with self.broker(policies(ALLOW_ALL), users={"anna": "secret"}, config="acl_file {folder}/acl") as broker:
-            broker.write("acl", "user anna\ntopic readwrite ok/#\n")
-            text_of = broker.config.read_text(encoding="utf-8")
-            broker.kill()
-            broker.config.write_text(text_of.replace("{folder}", str(broker.folder)), encoding="utf-8")
-            broker.start()
+        files = {"p.yaml": policies(ALLOW_ALL), "acl": "user anna\ntopic readwrite ok/#\n"}
+        with PluginBroker({"policies": "{folder}/p.yaml"}, files, config="acl_file {folder}/acl", users={"anna": "secret"}) as broker:
             anna = broker.connect("a", user="anna", password="secret")
             self.assertEqual((anna.publish("ok/1"), anna.publish("no/1")), (0, NOT_AUTHORIZED))
             with self.assertRaises(Refused):

@@ -8,7 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "engine/base/path.h"
+#include "engine/base/conf_files.h"
 #include "engine/base/thread.h"
 #include "engine/flow/rule_watch.h"
 
@@ -31,11 +31,6 @@ struct policy_watch {
     bool has_news;
     struct policy_news news;
 };
-
-static bool counts(const char *name)
-{
-    return path_ends_in(name, ".yaml") || path_ends_in(name, ".yml") || path_ends_in(name, ".json");
-}
 
 static void wish(struct policy_watch *w, enum wish what)
 {
@@ -141,7 +136,7 @@ static int start(struct policy_watch *w, struct policy_news *first, struct err *
     w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (w->wake < 0)
         return err_set(e, ERR_IO, "could not watch the policies: %s", strerror(errno));
-    w->files = rule_watch_new(w->paths, w->count, counts, e);
+    w->files = rule_watch_new(w->paths, w->count, conf_files_has_name, e);
     if (!w->files)
         return -1;
     first->set = policy_set_load(w->paths, w->count, &w->scope, &first->errs);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who a client is: client id, principal, user name, address. Copied from the broker when a client authenticates, because the broker forgets:
+/* Who a client is: client id, principal, user name, address, and what policies ask of its certificate. Copied from the broker when a client authenticates, because the broker forgets:
  * after a disconnect it has the certificate no more, though the will is still to be judged. */
 #ifndef SLUICE_PLUGIN_SUBJECT_H
 #define SLUICE_PLUGIN_SUBJECT_H
@@ -18,7 +18,9 @@ struct subject_facts {
 
 struct subject {
     struct policy_text client_id, principal, user_name, source_ip; /* p ends in NUL */
-    size_t bytes;                                                  /* of memory that it takes */
+    struct policy_value *certificate;                              /* its variables; NULL: none */
+    size_t certificate_count;
+    size_t bytes; /* of memory that it takes */
 };
 
 /* principal: SHA-256 fingerprint of the certificate in lower-case hexadecimal, else the user name. Returns owned, or NULL when memory is short

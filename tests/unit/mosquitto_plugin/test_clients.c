@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "engine/apps/mosquitto_plugin/clients.h"
+#include "engine/base/base64.h"
+#include "tests/unit/lamp_certificate.h"
 
 #define MANY 5000
 
@@ -122,13 +124,23 @@ static void test_subject(void **state)
     assert_string_equal(s->principal.p, "anna");
     assert_string_equal(s->user_name.p, "anna");
     subject_free(s);
-    f.certificate = (const unsigned char *)"abc"; /* the vector of FIPS 180-2 */
-    f.certificate_len = 3;
+    struct buf der;
+    buf_init(&der, 4096);
+    assert_true(base64_decode(&der, lamp_certificate_base64, strlen(lamp_certificate_base64)));
+    f.certificate = (const unsigned char *)der.p;
+    f.certificate_len = der.len;
     s = subject_new(&f);
-    assert_string_equal(s->principal.p, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_string_equal(s->principal.p, LAMP_FINGERPRINT);
     assert_string_equal(s->user_name.p, "anna");
     assert_string_equal(s->source_ip.p, "::1");
+    assert_int_equal(s->certificate_count, 36);
+    assert_memory_equal(s->certificate[1].name.p, "Subject.CommonName", s->certificate[1].name.len);
+    assert_memory_equal(s->certificate[1].value.p, "lamp1", s->certificate[1].value.len);
+    assert_true(s->bytes > 36 * sizeof(struct policy_value));
     subject_free(s);
+    f.certificate_len--; /* cannot be read: no subject rather than one without a principal */
+    assert_null(subject_new(&f));
+    buf_clear(&der);
     f = (struct subject_facts) { .client_id = "c" };
     s = subject_new(&f);
     assert_null(s->principal.p);
