@@ -149,6 +149,14 @@ class IdentityTest(unittest.TestCase):
             message = reader.next_message()
             self.assertEqual(opener.open(message), "forged")
 
+    def test_a_key_that_all_may_read(self):
+        with PluginBroker() as broker:
+            broker.log.wait_text("may read the key file")
+            broker.key.chmod(0o600)
+            broker.restart()
+            broker.log.wait_text("sluice: identity on")
+            self.assertFalse([line for line in broker.log.list if "may read the key file" in line])
+
     def test_off(self):
         with PluginBroker({"identity": "off", "key_file": None}) as broker:
             message = self.exchange(broker, broker.connect("p"), user=[(IDENTITY, "mine")])

@@ -18,7 +18,7 @@ LEAKS = ("Leak_DefinitelyLost", "Leak_IndirectlyLost", "Leak_PossiblyLost")
 
 def valgrind(report):
     # The plugin is unloaded before the leaks are looked for: its names are to be kept.
-    return ("valgrind", "--quiet", "--leak-check=full", "--keep-debuginfo=yes", "--num-callers=40", "--xml=yes", f"--xml-file={report}")
+    return ("valgrind", "--quiet", "--vgdb=no", "--leak-check=full", "--keep-debuginfo=yes", "--num-callers=40", "--xml=yes", f"--xml-file={report}")
 
 
 class Finding:
@@ -103,10 +103,9 @@ class ValgrindTest(unittest.TestCase):
             broker.write("policies/p.yaml", "policies: [ { policyName: 1\n")
             broker.log.wait_text("the ones before stay")
             broker.write("policies/p.yaml", policies(CONNECT, allow("iot:Publish", "topic/now")))
-            broker.log.wait_text("read again and in force")
             p = broker.connect("q")
-            wait_until(lambda: p.publish("now") == 0, "the new policies")
-            self.assertNotEqual(p.publish("later"), 0)
+            wait_until(lambda: p.publish("later") != 0, "the new policies")
+            self.assertEqual(p.publish("now"), 0)
             p.disconnect()
             broker.stop()
             self.assertEqual(broker.process.returncode, 0)

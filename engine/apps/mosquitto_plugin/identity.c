@@ -53,11 +53,12 @@ uint64_t identity_stamp_take_unsealed(struct identity_stamp *s)
 }
 
 struct identity_stamp *identity_stamp_new(const char *key_file, const struct identity_port *port, uint64_t seed,
-                                          struct err *e)
+                                          bool *is_open_to_all, struct err *e)
 {
     struct identity_key key;
     if (identity_key_read(&key, key_file, e) < 0)
         return NULL;
+    *is_open_to_all = key.is_open_to_all;
     struct identity_stamp *s = calloc(1, sizeof(*s));
     if (!s)
         err_set(e, ERR_MEMORY, "not enough memory to seal identities");

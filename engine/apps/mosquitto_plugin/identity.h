@@ -17,9 +17,9 @@ struct identity_port {
 
 struct identity_stamp;
 
-/* Reads the key file. Errors say how to make one. seed: of trace ids. Returns owned. */
+/* Reads the key file. Errors say how to make one. seed: of trace ids. *is_open_to_all: everybody on the machine may read the file. Returns owned. */
 struct identity_stamp *identity_stamp_new(const char *key_file, const struct identity_port *port, uint64_t seed,
-                                          struct err *e) MUST_CHECK;
+                                          bool *is_open_to_all, struct err *e) MUST_CHECK;
 void identity_stamp_free(struct identity_stamp *s);
 
 /* Stamp one message. A message that cannot be sealed goes without a seal and is counted. -1: what the client sent under the name could

@@ -335,7 +335,11 @@ static int start_identity(struct plugin *p, struct err *e)
     static const struct identity_port port = { stamp_remove, stamp_add };
     if (!p->conf.identity)
         return 0;
-    p->stamp = identity_stamp_new(p->conf.key_file, &port, random_entropy(), e);
+    bool is_open = false;
+    p->stamp = identity_stamp_new(p->conf.key_file, &port, random_entropy(), &is_open, e);
+    if (is_open)
+        broker_log(BROKER_LOG_WARNING, "everybody on this machine may read the key file \"%s\": chmod o-r it",
+                   p->conf.key_file);
     return p->stamp ? 0 : -1;
 }
 
