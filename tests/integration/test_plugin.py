@@ -491,6 +491,14 @@ class PolicyTest(unittest.TestCase):
             with self.assertRaises(Refused):
                 broker.connect("engine", user="anna", password="wrong")
 
+    def test_several_files(self):
+        files = {f"{name}.yaml": policies(allow("iot:Connect", f"client/{name}")).replace("policyName: test", f"policyName: {name}") for name in "abcd"}
+        with PluginBroker({"policies": ["{folder}/a.yaml, {folder}/b.yaml", "{folder}/c.yaml"]}, files) as broker:
+            for name in "abc":
+                broker.connect(name)
+            with self.assertRaises(Refused):
+                broker.connect("d")
+
     def test_passwords_and_acl_file_still_decide(self):
         files = {"p.yaml": policies(ALLOW_ALL), "acl": "user anna\ntopic readwrite ok/#\n"}
         with PluginBroker({"policies": "{folder}/p.yaml"}, files, config="acl_file {folder}/acl", users={"anna": "secret"}) as broker:

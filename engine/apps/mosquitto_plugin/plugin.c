@@ -103,8 +103,10 @@ static int on_basic_auth(int event, void *data, void *ctx)
     struct plugin *p = ctx;
     const struct mosquitto_evt_basic_auth *d = data;
     struct client *known = clients_find(p->clients, d->client);
-    if (p->is_reloading || known)
+    if (p->is_reloading)
         return authenticate_again(p, known, d->username);
+    if (known) /* whose end the broker did not tell: the handle is somebody else's now */
+        lifecycle_ended(p->lifecycle, known, END_UNKNOWN);
     struct subject *who = subject_of(p, d->client, d->username);
     if (!who)
         return MOSQ_ERR_NOMEM;
@@ -198,7 +200,7 @@ static int on_message(int event, void *data, void *ctx)
     if (c)
         lifecycle_is_active(p->lifecycle, c);
     else if (d->client)
-        bridge = subject_of(p, d->client, NULL);
+        bridge = subject_new(&(struct subject_facts) { .client_id = broker_client_id(d->client) });
     struct identity_bound bound = { d->topic, strlen(d->topic), d->payload, d->payloadlen };
     int rc = identity_stamp_message(p->stamp, &d->properties, c ? c->who : bridge, &bound);
     subject_free(bridge);
