@@ -5,10 +5,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "engine/devices/policy_int.h"
 
 #define DOCUMENT_MAX ((size_t)1 << 20) /* bytes of a document that is measured */
+#define SHARED_MAX   (65535u + 256u)   /* bytes of the resource of a shared subscription */
 
 struct statement {
     char *sid; /* NULL: none */
@@ -297,18 +299,17 @@ static struct policy_verdict verdict_of(const struct policy *p, const struct sta
     };
 }
 
-struct policy_verdict policy_decide(const struct policy *const *policies, size_t count, const struct policy_context *c,
-                                    const char *action, struct policy_text resource)
+static struct policy_verdict decide(const struct policy *const *policies, size_t count, const struct policy_context *c,
+                                    struct policy_text action, struct policy_text resource)
 {
     struct policy_verdict best = { .decision = POLICY_IMPLICIT_DENY };
-    struct policy_text name = { .p = action, .len = strlen(action) };
     for (size_t i = 0; i < count; i++) {
         const struct policy *p = policies[i];
         for (size_t k = 0; k < p->count; k++) {
             const struct statement *s = &p->statements[k];
             if (!s->is_deny && best.decision == POLICY_ALLOWED)
                 continue;
-            if (!statement_matches(s, c, name, resource))
+            if (!statement_matches(s, c, action, resource))
                 continue;
             best = verdict_of(p, s);
             if (s->is_deny)
@@ -316,6 +317,60 @@ struct policy_verdict policy_decide(const struct policy *const *policies, size_t
         }
     }
     return best;
+}
+
+static bool is_action(struct policy_text action, const char *name)
+{
+    return action.len == strlen(name) && strncasecmp(action.p, name, action.len) == 0;
+}
+
+/* The other actions come over HTTPS alone, where there is no client id and so no thing. */
+static bool is_over_mqtt(struct policy_text action)
+{
+    return is_action(action, "iot:Connect") || is_action(action, "iot:Publish") || is_action(action, "iot:Subscribe") ||
+           is_action(action, "iot:Receive") || is_action(action, "iot:RetainPublish");
+}
+
+/* "…:topicfilter/$share/GROUP/FILTER" without "$share/GROUP/", in out; len 0: it is not shared, or too long. */
+static struct policy_text unshared(struct policy_text resource, char *out, size_t size)
+{
+    static const char mark[] = ":topicfilter/$share/";
+    const struct policy_text none = { .p = out, .len = 0 };
+    const char *at = memmem(resource.p, resource.len, mark, sizeof(mark) - 1);
+    if (!at)
+        return none;
+    size_t head = (size_t)(at - resource.p) + sizeof(":topicfilter/") - 1, skip = head + sizeof("$share/") - 1;
+    const char *slash = memchr(resource.p + skip, '/', resource.len - skip);
+    if (!slash)
+        return none;
+    size_t tail = resource.len - (size_t)(slash + 1 - resource.p);
+    if (head + tail > size)
+        return none;
+    memcpy(out, resource.p, head);
+    memcpy(out + head, slash + 1, tail);
+    return (struct policy_text) { .p = out, .len = head + tail };
+}
+
+struct policy_verdict policy_decide(const struct policy *const *policies, size_t count, const struct policy_context *c,
+                                    const char *action, struct policy_text resource)
+{
+    char text[SHARED_MAX];
+    struct policy_text name = { .p = action, .len = strlen(action) };
+    struct policy_context without_thing;
+    if (!is_over_mqtt(name)) {
+        without_thing = *c;
+        without_thing.thing_name = without_thing.thing_type = (struct policy_text) { 0 };
+        without_thing.attribute_count = 0;
+        without_thing.is_attached = false;
+        c = &without_thing;
+    }
+    struct policy_verdict whole = decide(policies, count, c, name, resource);
+    struct policy_text bare =
+        is_action(name, "iot:Subscribe") ? unshared(resource, text, sizeof(text)) : (struct policy_text) { 0 };
+    if (bare.len == 0 || whole.decision == POLICY_EXPLICIT_DENY)
+        return whole;
+    struct policy_verdict inner = decide(policies, count, c, name, bare);
+    return inner.decision == POLICY_EXPLICIT_DENY || whole.decision != POLICY_ALLOWED ? inner : whole;
 }
 
 const char *policy_decision_name(enum policy_decision d)

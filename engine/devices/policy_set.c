@@ -334,9 +334,9 @@ static int read_file(void *ctx, const char *path, struct errs *errs)
                            "a policy file must be a map with \"policies\", \"things\" or \"trustedClients\"");
     int rc = opt_read(file_options, sizeof(file_options) / sizeof(file_options[0]), root, "a policy file", root->at, &f,
                       errs);
-    if (each_item(f.policies, read_policy, r) < 0 || each_item(f.things, read_thing, r) < 0 ||
-        each_item(f.trusted, read_trusted, r) < 0)
-        rc = -1;
+    rc |= each_item(f.policies, read_policy, r);
+    rc |= each_item(f.things, read_thing, r);
+    rc |= each_item(f.trusted, read_trusted, r);
     return rc;
 }
 
@@ -466,11 +466,14 @@ static void find_own_thing(struct policy_view *v, const struct policy_subject *w
 {
     const struct thing *t = find_thing(v->set, who->client_id);
     struct policy_context *c = &v->context;
+    c->is_attached = is_same(who->attached_thing, who->client_id);
     for (size_t i = 0; t && i < t->principal_count; i++)
         c->is_attached |= is_same(t->principals[i], who->principal);
     if (!c->is_attached)
         return;
-    c->thing_name = text_of(t->name);
+    c->thing_name = c->client_id;
+    if (!t)
+        return;
     c->thing_type = text_of(t->type);
     c->attributes = t->attributes;
     c->attribute_count = t->attribute_count;
@@ -517,44 +520,36 @@ bool policy_view_is_trusted(const struct policy_view *v)
 static const struct {
     const char *name, *kind;
 } actions[] = {
-    [POLICY_CONNECT] = { "iot:Connect", "client" },
-    [POLICY_PUBLISH] = { "iot:Publish", "topic" },
-    [POLICY_RETAIN_PUBLISH] = { "iot:RetainPublish", "topic" },
-    [POLICY_SUBSCRIBE] = { "iot:Subscribe", "topicfilter" },
-    [POLICY_RECEIVE] = { "iot:Receive", "topic" },
+    [POLICY_CONNECT] = { "iot:Connect", "client/" },
+    [POLICY_PUBLISH] = { "iot:Publish", "topic/" },
+    [POLICY_RETAIN_PUBLISH] = { "iot:RetainPublish", "topic/" },
+    [POLICY_SUBSCRIBE] = { "iot:Subscribe", "topicfilter/" },
+    [POLICY_RECEIVE] = { "iot:Receive", "topic/" },
 };
 
-static struct policy_verdict decide(const struct policy_view *v, enum policy_action action, struct policy_text name)
+/* kind: "topic/", or "" if the name has it. */
+static struct policy_verdict decide(const struct policy_view *v, const char *action, const char *kind,
+                                    struct policy_text name)
 {
     char arn[ARN_MAX];
-    int head =
-        snprintf(arn, sizeof(arn), "arn:aws:iot:%s:%s:%s/", v->set->region, v->set->account_id, actions[action].kind);
+    int head = snprintf(arn, sizeof(arn), "arn:aws:iot:%s:%s:%s", v->set->region, v->set->account_id, kind);
     if (head < 0 || name.len > NAME_MAX_BYTES || (size_t)head + name.len > sizeof(arn))
         return (struct policy_verdict) { .decision = POLICY_IMPLICIT_DENY };
     if (name.len)
         memcpy(arn + head, name.p, name.len);
-    return policy_decide(v->policies, v->policy_count, &v->context, actions[action].name,
+    return policy_decide(v->policies, v->policy_count, &v->context, action,
                          (struct policy_text) { .p = arn, .len = (size_t)head + name.len });
-}
-
-/* "$share/GROUP/FILTER": the filter; else p NULL. */
-static struct policy_text shared_filter(struct policy_text name)
-{
-    static const char prefix[] = "$share/";
-    size_t skip = sizeof(prefix) - 1;
-    if (name.len <= skip || memcmp(name.p, prefix, skip) != 0)
-        return (struct policy_text) { 0 };
-    const char *slash = memchr(name.p + skip, '/', name.len - skip);
-    return slash ? (struct policy_text) { .p = slash + 1, .len = name.len - (size_t)(slash + 1 - name.p) }
-                 : (struct policy_text) { 0 };
 }
 
 struct policy_verdict policy_view_decide(struct policy_view *v, enum policy_action action, struct policy_text name)
 {
-    struct policy_verdict whole = decide(v, action, name);
-    struct policy_text bare = action == POLICY_SUBSCRIBE ? shared_filter(name) : (struct policy_text) { 0 };
-    if (!bare.p || whole.decision == POLICY_EXPLICIT_DENY)
-        return whole;
-    struct policy_verdict inner = decide(v, action, bare);
-    return inner.decision == POLICY_EXPLICIT_DENY || whole.decision != POLICY_ALLOWED ? inner : whole;
+    return decide(v, actions[action].name, actions[action].kind, name);
+}
+
+struct policy_verdict policy_view_decide_resource(struct policy_view *v, const char *action,
+                                                  struct policy_text resource)
+{
+    if (resource.len >= 4 && memcmp(resource.p, "arn:", 4) == 0)
+        return policy_decide(v->policies, v->policy_count, &v->context, action, resource);
+    return decide(v, action, "", resource);
 }
