@@ -186,6 +186,16 @@ static bool has_pair(const struct mqtt5__property *list, const char *name)
     return false;
 }
 
+/* The API's iterator is read-only, its lists are not. */
+static struct mqtt5__property *next_of(const struct mqtt5__property *p)
+{
+    union {
+        const struct mqtt5__property *read;
+        struct mqtt5__property *write;
+    } next = { mosquitto_property_next(p) };
+    return next.write;
+}
+
 /* Appending walks to the end of the list that it is given; given the last node it need not, and a long list stays cheap. */
 static int append_copy(struct mqtt5__property **list, struct mqtt5__property **last, const struct mqtt5__property *p,
                        const char *without)
@@ -193,8 +203,8 @@ static int append_copy(struct mqtt5__property **list, struct mqtt5__property **l
     int rc = copy_property(*last ? last : list, p, without);
     if (!*last)
         *last = *list;
-    else if (mosquitto_property_next(*last))
-        *last = (struct mqtt5__property *)(uintptr_t)mosquitto_property_next(*last);
+    else if (next_of(*last))
+        *last = next_of(*last);
     return rc;
 }
 

@@ -25,10 +25,11 @@ int certificate_fingerprint(const unsigned char *der, size_t len, char out[CERTI
     unsigned n = 0;
     if (!EVP_Digest(der, len, digest, &n, EVP_sha256(), NULL) || n * 2 != CERTIFICATE_FINGERPRINT_LEN)
         return -1;
+    char *at = out;
     for (unsigned i = 0; i < n; i++) {
-        out[2 * i] = hex[digest[i] >> 4];
-        out[2 * i + 1] = hex[digest[i] & 0xF];
+        *at++ = hex[digest[i] >> 4];
+        *at++ = hex[digest[i] & 0xF];
     }
-    out[2 * n] = '\0';
+    *at = '\0';
     return 0;
 }

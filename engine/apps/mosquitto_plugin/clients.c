@@ -130,11 +130,18 @@ static void name_forget(struct clients *t, struct client_name *n)
     name_free(n);
 }
 
+static bool is_to_forget(const struct clients *t, const struct client_name *n, int64_t now_ms)
+{
+    return now_ms - n->left_ms >= CLIENTS_REMEMBER_MS || t->left_count > CLIENTS_REMEMBER_COUNT ||
+           t->left_bytes > CLIENTS_REMEMBER_BYTES;
+}
+
 void clients_forget(struct clients *t, int64_t now_ms)
 {
-    while (t->left_first && (now_ms - t->left_first->left_ms >= CLIENTS_REMEMBER_MS ||
-                             t->left_count > CLIENTS_REMEMBER_COUNT || t->left_bytes > CLIENTS_REMEMBER_BYTES))
-        name_forget(t, t->left_first);
+    for (struct client_name *n = t->left_first, *next; n && is_to_forget(t, n, now_ms); n = next) {
+        next = n->left_next;
+        name_forget(t, n);
+    }
 }
 
 /* --- connections --- */
@@ -314,8 +321,8 @@ struct clients *clients_new(const uint64_t seed[2])
     t->seed[0] = seed[0];
     t->seed[1] = seed[1];
     t->handle_buckets = t->id_buckets = BUCKETS_MIN;
-    t->by_handle = calloc(BUCKETS_MIN, sizeof(*t->by_handle));
-    t->by_id = calloc(BUCKETS_MIN, sizeof(*t->by_id));
+    t->by_handle = calloc(BUCKETS_MIN, sizeof(struct client *));
+    t->by_id = calloc(BUCKETS_MIN, sizeof(struct client_name *));
     if (t->by_handle && t->by_id)
         return t;
     clients_free(t);

@@ -267,7 +267,7 @@ struct lifecycle *lifecycle_new(struct clients *clients, const struct lifecycle_
     l->port = *port;
     l->is_told = is_told;
     random_seed(&l->random, port->seed);
-    buf_init(&l->topic, TOPIC_MAX_BYTES * 2);
+    buf_init(&l->topic, (size_t)TOPIC_MAX_BYTES * 2);
     buf_init(&l->payload, PAYLOAD_MAX);
     return l;
 }

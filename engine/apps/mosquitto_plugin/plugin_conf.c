@@ -4,7 +4,6 @@
 #include "engine/apps/mosquitto_plugin/plugin_conf.h"
 
 #include <ctype.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,12 +70,14 @@ static int add_paths(struct plugin_conf *c, const char *list, struct errs *errs)
     return -1;
 }
 
-/* The options other than `policies` as a map. Its texts are borrowed. */
+/* The options other than `policies` as a map. */
 static struct conf *scalar(struct arena *a, const char *text)
 {
     struct conf *c = arena_zalloc(a, sizeof(*c));
-    if (c)
-        *c = (struct conf) { .style = CONF_QUOTED, .text = (char *)(uintptr_t)text, .len = strlen(text) };
+    if (!c || !(c->text = arena_strndup(a, text, strlen(text))))
+        return NULL;
+    c->style = CONF_QUOTED;
+    c->len = strlen(text);
     return c;
 }
 
