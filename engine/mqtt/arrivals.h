@@ -50,7 +50,7 @@ void arrivals_clear(struct arrivals *a);
 /* A new connection: topic aliases are forgotten, and the window begins anew. */
 void arrivals_begin(struct arrivals *a, unsigned level, bool session_present);
 
-/* A PUBLISH that was decoded. m borrows from the packet's bytes and from a until the next call; identity is left NULL. */
+/* A PUBLISH that was decoded. m borrows from the packet's bytes and from a until the next call; who published is left NULL, but its seal. */
 enum arrival arrivals_publish(struct arrivals *a, const struct packet *p, struct source_message *m,
                               struct packet_fault *fault) MUST_CHECK;
 /* A PUBREL: appends PUBCOMP. */

@@ -48,11 +48,12 @@ static const struct source_type *source_type_find(const struct source_conf *conf
 
 static void check_ordering(const struct source_conf *conf, const struct source_type *type, struct errs *errs)
 {
-    if (conf->ordering != ORDERING_CLIENT || type->names_clients)
+    if (conf->ordering != ORDERING_CLIENT || (type->names_clients && type->names_clients(conf->options)))
         return;
     struct err *e = errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, conf->ordering_at,
                              "messages of %s do not tell their client, so it cannot order them", type->name);
-    err_hint(e, "Use ordering: topic, or none.");
+    err_hint(e, "Use ordering: topic, or none%s.",
+             type->names_clients ? "; or say with identity or clientIdFrom who the client is" : "");
 }
 
 /* A broker spreads the messages of a topic over the members of a group, in whatever order these get on. */
