@@ -111,6 +111,10 @@ void fn_traceid(struct sql_call *c)
     struct random r;
     if (!message_of(c)->over_mqtt)
         return;
+    if (message_of(c)->trace_id) {
+        c->result = optional_text(message_of(c)->trace_id, c->arena);
+        return;
+    }
     random_seed(&r, message_of(c)->seed);
     uuid(c, r);
 }

@@ -404,7 +404,8 @@ void policy_set_unref(struct policy_set *s)
 
 struct policy_view {
     struct policy_set *set;
-    struct policy_context context; /* its texts lie in `texts`, or in the set */
+    struct policy_subject who;     /* its texts lie in `texts` */
+    struct policy_context context; /* its texts too, or in the set */
     char *texts;
     struct policy_value *certificate;
     const struct policy **policies;
@@ -423,15 +424,23 @@ static struct policy_text copy_text(char **at, struct policy_text t)
 
 static int copy_subject(struct policy_view *v, const struct policy_subject *who)
 {
-    size_t bytes = who->client_id.len + who->source_ip.len + 1;
+    size_t bytes =
+        who->client_id.len + who->source_ip.len + who->principal.len + who->user_name.len + who->attached_thing.len + 1;
     for (size_t i = 0; i < who->certificate_count; i++)
         bytes += who->certificate[i].name.len + who->certificate[i].value.len;
     char *at = v->texts = malloc(bytes);
     v->certificate = calloc(who->certificate_count + 1, sizeof(*v->certificate));
     if (!at || !v->certificate)
         return -1;
-    v->context.client_id = copy_text(&at, who->client_id);
-    v->context.source_ip = copy_text(&at, who->source_ip);
+    v->who = (struct policy_subject) { .client_id = copy_text(&at, who->client_id),
+                                       .source_ip = copy_text(&at, who->source_ip),
+                                       .principal = copy_text(&at, who->principal),
+                                       .user_name = copy_text(&at, who->user_name),
+                                       .attached_thing = copy_text(&at, who->attached_thing),
+                                       .certificate = v->certificate,
+                                       .certificate_count = who->certificate_count };
+    v->context.client_id = v->who.client_id;
+    v->context.source_ip = v->who.source_ip;
     for (size_t i = 0; i < who->certificate_count; i++) {
         v->certificate[i].name = copy_text(&at, who->certificate[i].name);
         v->certificate[i].value = copy_text(&at, who->certificate[i].value);
@@ -501,6 +510,11 @@ struct policy_view *policy_view_new(struct policy_set *s, const struct policy_su
     return v;
 }
 
+struct policy_view *policy_view_again(const struct policy_view *v, struct policy_set *s)
+{
+    return policy_view_new(s, &v->who);
+}
+
 void policy_view_free(struct policy_view *v)
 {
     if (!v)
@@ -510,6 +524,11 @@ void policy_view_free(struct policy_view *v)
     free(v->certificate);
     free(v->policies);
     free(v);
+}
+
+struct policy_text policy_view_client(const struct policy_view *v)
+{
+    return v->context.client_id;
 }
 
 bool policy_view_is_trusted(const struct policy_view *v)

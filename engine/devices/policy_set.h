@@ -49,7 +49,10 @@ struct policy_subject {
  * reference to the set. Returns owned, or NULL when memory is short. A view is used by one thread at a time. */
 struct policy_view;
 struct policy_view *policy_view_new(struct policy_set *s, const struct policy_subject *who) MUST_CHECK;
+/* The same client under another set. Returns owned, or NULL when memory is short; v stays. */
+struct policy_view *policy_view_again(const struct policy_view *v, struct policy_set *s) MUST_CHECK;
 void policy_view_free(struct policy_view *v);
+struct policy_text policy_view_client(const struct policy_view *v); /* its client id */
 /* One of trustedClients: both client id and principal agree. */
 bool policy_view_is_trusted(const struct policy_view *v);
 

@@ -73,18 +73,21 @@ static void put_failures(struct buf *out, const struct failure *failures, size_t
     buf_putc(out, ']');
 }
 
-void document_trace_id(const struct message *m, char out[37])
+const char *document_trace_id(const struct message *m, char room[37])
 {
     struct random r;
+    if (m->trace_id)
+        return m->trace_id;
     random_seed(&r, m->seed);
-    random_uuid(&r, out);
+    random_uuid(&r, room);
+    return room;
 }
 
 /* Where the message came from, and what it was. */
 static void put_origin(struct buf *out, const struct message *m)
 {
-    char trace_id[37];
-    document_trace_id(m, trace_id);
+    char drawn[37];
+    const char *trace_id = document_trace_id(m, drawn);
     put_member(out, "cloudwatchTraceId", trace_id, strlen(trace_id));
     const char *client = m->over_mqtt && m->client_id ? m->client_id : "n/a"; /* as clientid() */
     put_member(out, "clientId", client, strlen(client));
@@ -173,6 +176,7 @@ void document_dead_letter(struct buf *out, int64_t now_ms, const char *rule, con
     put_member_if(out, "clientid", m->client_id);
     put_member_if(out, "principal", m->principal);
     put_member_if(out, "sourceip", m->source_ip);
+    put_member_if(out, "traceid", m->trace_id);
     if (!m->over_mqtt)
         put_member_if(out, "via", "http");
     put_mqtt5(out, m);

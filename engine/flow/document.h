@@ -32,12 +32,12 @@ void document_error(struct buf *out, const char *rule, const struct message *m, 
 
 /* One line without its line end. The members that describe the message are those of case files and of the `replay`
  * source, so a dead-letter file can be replayed as it is:
- * {"time","rule","topic","qos","retain"?,"clientid"?,"principal"?,"sourceip"?,"via"?,
+ * {"time","rule","topic","qos","retain"?,"clientid"?,"principal"?,"sourceip"?,"traceid"?,"via"?,
  * "mqtt5"?,"payload_base64","failures":[…]}. now_ms: since 1970-01-01 UTC. */
 void document_dead_letter(struct buf *out, int64_t now_ms, const char *rule, const struct message *m,
                           const struct failure *failures, size_t count);
 
-/* The message's trace id: what traceid() gives, as 36 characters and NUL. */
-void document_trace_id(const struct message *m, char out[37]);
+/* The message's trace id: what traceid() gives. The message's own, or 36 characters drawn into room. */
+const char *document_trace_id(const struct message *m, char room[37]);
 
 #endif

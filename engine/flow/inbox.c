@@ -11,13 +11,14 @@ struct inbox_item *inbox_item_new(const struct source_message *m)
     const size_t align = _Alignof(struct user_property);
     size_t ids_size = m->filter_id_count * sizeof(uint32_t);
     size_t head = (sizeof(struct inbox_item) + ids_size + align - 1) / align * align;
-    size_t size = head + message_copy_size(&m->message);
+    size_t copied = message_copy_size(&m->message), size = head + copied + m->seal_len;
     struct inbox_item *item = malloc(size);
     if (!item)
         return NULL;
     *item = (struct inbox_item) { .size = size, .m = *m };
     item->m.filter_ids = ids_size ? memcpy(item + 1, m->filter_ids, ids_size) : NULL;
     message_copy(&item->m.message, &m->message, (char *)item + head);
+    item->m.seal = m->seal ? memcpy((char *)item + head + copied, m->seal, m->seal_len) : NULL;
     return item;
 }
 

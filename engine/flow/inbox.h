@@ -14,7 +14,7 @@
 
 /* One message in one allocation:
  *
- *     struct inbox_item | identifiers | what the message points to */
+ *     struct inbox_item | identifiers | what the message points to | seal */
 struct inbox_item {
     struct inbox_item *next;
     size_t size;             /* of the allocation */

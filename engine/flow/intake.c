@@ -107,7 +107,7 @@ static void say_not_found(struct intake *in, const struct message *m)
 /* No rule wants it: settled at once. */
 static enum sink_answer submit_unmatched(struct intake *in, const struct source_message *m, enum router_kind kind)
 {
-    stats_source_unmatched(in->env->stats, in->origin.index, kind == ROUTER_RULE_NOT_FOUND);
+    stats_source_unmatched(in->env->stats, in->origin.index, m->identity, kind == ROUTER_RULE_NOT_FOUND);
     if (kind == ROUTER_RULE_NOT_FOUND)
         say_not_found(in, &m->message);
     in->origin.type->settled(in->origin.handle, m->token);
@@ -164,7 +164,7 @@ static enum sink_answer submit_matched(struct intake *in, const struct source_me
         in->starved = true;
         return SINK_FULL;
     }
-    stats_source_matched(in->env->stats, in->origin.index); /* before the worker can settle it */
+    stats_source_matched(in->env->stats, in->origin.index, m->identity); /* before the worker can settle it */
     struct worker *lane = lane_of(in, copy->key);
     if (in->gathering ? worker_push_quietly(lane, copy) : worker_push(lane, copy)) {
         if (in->gathering && ++in->gathered >= GATHER_MAX)

@@ -14,7 +14,7 @@ size_t message_copy_size(const struct message *m)
 {
     size_t n = m->topic_len + m->payload_len + m->correlation_len;
     n += text_size(m->content_type) + text_size(m->response_topic);
-    n += text_size(m->client_id) + text_size(m->principal) + text_size(m->source_ip);
+    n += text_size(m->client_id) + text_size(m->principal) + text_size(m->source_ip) + text_size(m->trace_id);
     for (size_t i = 0; i < m->user_property_count; i++)
         n += sizeof(struct user_property) + m->user_properties[i].name_len + m->user_properties[i].value_len;
     return n;
@@ -60,5 +60,6 @@ void message_copy(struct message *to, const struct message *m, void *room)
     to->client_id = put_text(&at, m->client_id);
     to->principal = put_text(&at, m->principal);
     to->source_ip = put_text(&at, m->source_ip);
+    to->trace_id = put_text(&at, m->trace_id);
     assert(at == (char *)room + message_copy_size(m));
 }

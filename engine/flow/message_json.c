@@ -212,7 +212,8 @@ int message_json_read(const struct json_doc *doc, uint32_t i, struct arena *a, s
         read_int(&r, i, "qos", 0, 2, &qos) < 0 || read_bool(&r, i, "retain", &m->retain) < 0 ||
         read_bool(&r, i, "dup", &m->dup) < 0 || read_text(&r, i, "clientid", &m->client_id) < 0 ||
         read_text(&r, i, "principal", &m->principal) < 0 || read_text(&r, i, "sourceip", &m->source_ip) < 0 ||
-        read_via(&r, i, m) < 0 || read_int(&r, i, "now", 0, INT64_MAX, &m->arrival_ms) < 0)
+        read_text(&r, i, "traceid", &m->trace_id) < 0 || read_via(&r, i, m) < 0 ||
+        read_int(&r, i, "now", 0, INT64_MAX, &m->arrival_ms) < 0)
         return -1;
     m->qos = (uint8_t)qos;
     return read_mqtt5(&r, i, m);

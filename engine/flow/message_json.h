@@ -7,7 +7,7 @@
  *     topic                                 text
  *     payload | payload_text | payload_base64   any JSON value (its compact text), text, or bytes; absent: {}
  *     qos (0 to 2), retain, dup             default 0, false, false
- *     clientid, principal, sourceip         text
+ *     clientid, principal, sourceip, traceid   text
  *     via                                   "mqtt" (default) or "http"
  *     now                                   arrival in milliseconds since 1970-01-01 UTC
  *     mqtt5                                 content_type, response_topic, correlation_data_base64,

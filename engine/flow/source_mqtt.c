@@ -31,6 +31,7 @@
 #include "engine/flow/poison.h"
 #include "engine/flow/retry.h"
 #include "engine/flow/session_plan.h"
+#include "engine/flow/source_identity.h"
 #include "engine/flow/source_mqtt_check.h"
 #include "engine/flow/source_mqtt_ws.h"
 #include "engine/flow/subscriptions.h"
@@ -73,6 +74,7 @@ struct mqtt_source {
     size_t id_cap;
     bool one_by_one; /* the broker ended the connection when we subscribed: find out for which filter */
     struct poison poison;
+    struct source_identity identity; /* made by open */
     uint64_t taken_qos0, told_repeated;
     bool sink_closed;
     unsigned failures; /* of connections, in a row */
@@ -134,6 +136,12 @@ static bool translate(struct mqtt_source *s, const struct source_message *m, str
     *out = *m;
     out->filter_ids = s->ids;
     return true;
+}
+
+static void on_arrived(void *ctx, struct source_message *m)
+{
+    struct mqtt_source *s = ctx;
+    source_identity_name(&s->identity, s->clock, s->conf.url, m);
 }
 
 /* A subscription asks for Retain As Published = 0, so RETAIN says that the message comes because of it. */
@@ -535,6 +543,7 @@ static void source_free(struct mqtt_source *s)
     session_plan_clear(&s->plan);
     poison_clear(&s->poison);
     thread_lock_clear(&s->lock, &s->changed);
+    source_identity_clear(&s->identity);
     mqtt_conf_clear(&s->conf);
     free(s->session_name);
     free(s->prefix);
@@ -556,6 +565,7 @@ static void *source_open(const struct conf *conf, const struct source_env *env, 
     s->sessions = env->sessions;
     s->map = conf;
     bool fails = mqtt_conf_read(&s->conf, conf, errs) < 0;
+    fails = source_identity_read(&s->identity, &s->conf, errs) < 0 || fails;
     size_t errors = errs->errors;
     memory_part_check(env->memory, (uint64_t)s->conf.packet_max, "maxPacketSize", conf, errs);
     if (fails || errs->errors > errors || make_names(s, errs) < 0) {
@@ -571,6 +581,7 @@ static void source_check(void *source, const struct source_filter *filters, size
 {
     const struct mqtt_source *s = source;
     source_mqtt_check(&s->conf, s->map, filters, count, errs);
+    source_identity_check(&s->identity, &s->conf, errs);
 }
 
 static int source_set_filters(void *source, const struct source_filter *filters, size_t count, struct err *e)
@@ -603,7 +614,9 @@ static int source_start(void *source, struct source_sink *sink, const struct sou
                         struct err *e)
 {
     struct mqtt_source *s = source;
-    struct subscriber_handler handler = { .ctx = s, .message = on_message, .gather = on_gather, .wait_room = on_full };
+    struct subscriber_handler handler = {
+        .ctx = s, .arrived = on_arrived, .message = on_message, .gather = on_gather, .wait_room = on_full
+    };
     s->sink = sink;
     s->subscriber = subscriber_new(&s->conf, s->clock, &handler, e);
     if (!s->subscriber || source_set_filters(s, filters, count, e) < 0)
@@ -666,6 +679,7 @@ const struct source_type source_mqtt = {
     .doc = "subscribes to an MQTT broker (MQTT 5 or 3.1.1, TCP, TLS, WebSocket)",
     .options = mqtt_options,
     .option_count = MQTT_OPTION_COUNT,
+    .names_clients = source_identity_names_clients,
     .variant = source_variant,
     .open = source_open,
     .check = source_check,

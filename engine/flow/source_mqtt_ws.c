@@ -36,6 +36,7 @@
 #include "engine/flow/notice.h"
 #include "engine/flow/poison.h"
 #include "engine/flow/retry.h"
+#include "engine/flow/source_identity.h"
 #include "engine/flow/source_mqtt_check.h"
 #include "engine/flow/subscriptions.h"
 #include "engine/mqtt/mqtt_client.h"
@@ -81,8 +82,9 @@ struct mqtt_source {
     struct subscriptions filters, held;
     bool one_by_one; /* the broker ended the connection when we subscribed: find out for which filter */
     struct poison poison;
-    struct inbox_item *in_hand; /* the sink was full */
-    uint64_t handed_over;       /* its number is the token */
+    struct source_identity identity; /* made by open */
+    struct inbox_item *in_hand;      /* the sink was full */
+    uint64_t handed_over;            /* its number is the token */
     bool sink_closed;
     unsigned failures; /* of connections, in a row */
     uint64_t connected_ms;
@@ -182,6 +184,14 @@ static struct inbox_item *next_item(struct mqtt_source *s, uint64_t until_ms)
     return item;
 }
 
+/* The next message, with its publisher's name; there may be none. */
+static void take_in_hand(struct mqtt_source *s, uint64_t until_ms)
+{
+    s->in_hand = next_item(s, until_ms);
+    if (s->in_hand)
+        source_identity_name(&s->identity, s->clock, s->conf.url, &s->in_hand->m);
+}
+
 static void wait_room(struct mqtt_source *s, uint64_t until_ms)
 {
     uint64_t now = now_ms(s), left = until_ms > now ? until_ms - now : 0;
@@ -193,7 +203,7 @@ static void wait_room(struct mqtt_source *s, uint64_t until_ms)
 static void step(struct mqtt_source *s, uint64_t until_ms)
 {
     if (!s->in_hand)
-        s->in_hand = next_item(s, until_ms);
+        take_in_hand(s, until_ms);
     if (!s->in_hand)
         return;
     if (s->in_hand->m.message.retain && s->conf.retained == MQTT_RETAINED_IGNORE) { /* as in source_mqtt.c */
@@ -550,7 +560,9 @@ static void *source_open(const struct conf *conf, const struct source_env *env, 
     }
     s->clock = env->clock;
     s->map = conf;
-    if (mqtt_conf_read(&s->conf, conf, errs) < 0) {
+    bool fails = mqtt_conf_read(&s->conf, conf, errs) < 0;
+    if (source_identity_read(&s->identity, &s->conf, errs) < 0 || fails) {
+        source_identity_clear(&s->identity);
         mqtt_conf_clear(&s->conf);
         thread_lock_clear(&s->lock, &s->changed);
         free(s);
@@ -568,6 +580,7 @@ static void source_check(void *source, const struct source_filter *filters, size
 {
     const struct mqtt_source *s = source;
     source_mqtt_check(&s->conf, s->map, filters, count, errs);
+    source_identity_check(&s->identity, &s->conf, errs);
 }
 
 static int source_set_filters(void *source, const struct source_filter *filters, size_t count, struct err *e)
@@ -650,6 +663,7 @@ static void source_close(void *source)
     subscriptions_clear(&s->held);
     poison_clear(&s->poison);
     thread_lock_clear(&s->lock, &s->changed);
+    source_identity_clear(&s->identity);
     mqtt_conf_clear(&s->conf);
     free(s);
 }
@@ -659,6 +673,7 @@ const struct source_type source_mqtt_ws = {
     .doc = "subscribes to an MQTT broker over WebSocket",
     .options = mqtt_options,
     .option_count = MQTT_OPTION_COUNT,
+    .names_clients = source_identity_names_clients,
     .open = source_open,
     .check = source_check,
     .start = source_start,

@@ -290,6 +290,12 @@ static int check_options(const struct replay *r, const struct conf *conf, struct
     return 0;
 }
 
+static bool names_clients(const struct conf *conf)
+{
+    (void)conf;
+    return true;
+}
+
 static void *replay_open(const struct conf *conf, const struct source_env *env, struct errs *errs)
 {
     struct replay *r = calloc(1, sizeof(*r));
@@ -351,7 +357,7 @@ const struct source_type source_replay = {
     .doc = "messages from a file or standard input, one JSON object a line",
     .options = replay_options,
     .option_count = REPLAY_OPTION_COUNT,
-    .names_clients = true,
+    .names_clients = names_clients,
     .open = replay_open,
     .start = replay_start,
     .settled = replay_settled,

@@ -42,6 +42,7 @@ struct shard {
 struct source_cell {
     _Alignas(CACHE_LINE) pthread_mutex_t lock;
     uint64_t received, unmatched, matched, rule_not_found, retained;
+    uint64_t identity[IDENTITY_STATE_COUNT];
 };
 
 struct stats_table {
@@ -245,22 +246,24 @@ void stats_settled(struct stats_table *t, size_t worker, size_t source)
     pthread_mutex_unlock(&s->lock);
 }
 
-void stats_source_matched(struct stats_table *t, size_t source)
+void stats_source_matched(struct stats_table *t, size_t source, enum identity_state identity)
 {
     struct source_cell *s = &t->sources[source];
     pthread_mutex_lock(&s->lock);
     s->received++;
     s->matched++;
+    s->identity[identity]++;
     pthread_mutex_unlock(&s->lock);
 }
 
-void stats_source_unmatched(struct stats_table *t, size_t source, bool rule_not_found)
+void stats_source_unmatched(struct stats_table *t, size_t source, enum identity_state identity, bool rule_not_found)
 {
     struct source_cell *s = &t->sources[source];
     pthread_mutex_lock(&s->lock);
     s->received++;
     s->unmatched++;
     s->rule_not_found += rule_not_found;
+    s->identity[identity]++;
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -348,6 +351,7 @@ static int read_sources(struct stats_table *t, struct stats_snapshot *s)
         to->unmatched = t->sources[i].unmatched;
         to->rule_not_found = t->sources[i].rule_not_found;
         to->retained = t->sources[i].retained;
+        memcpy(to->identity, t->sources[i].identity, sizeof(to->identity));
         to->in_flight = t->sources[i].matched - to->settled;
         pthread_mutex_unlock(&t->sources[i].lock);
     }
@@ -412,6 +416,16 @@ static void put_rule(struct buf *out, const struct stats_rule *r)
     buf_puts(out, "]}");
 }
 
+static void put_identity(struct buf *out, const uint64_t *counts)
+{
+    buf_puts(out, ",\"identity\":{\"opened\":");
+    buf_put_u64(out, counts[IDENTITY_OPENED]);
+    put_count(out, "absent", counts[IDENTITY_ABSENT]);
+    put_count(out, "forged", counts[IDENTITY_FORGED]);
+    put_count(out, "replayed", counts[IDENTITY_REPLAYED]);
+    buf_putc(out, '}');
+}
+
 static void put_source(struct buf *out, const struct stats_source *s)
 {
     buf_putc(out, '{');
@@ -422,6 +436,7 @@ static void put_source(struct buf *out, const struct stats_source *s)
     put_count(out, "inFlight", s->in_flight);
     put_count(out, "ruleNotFound", s->rule_not_found);
     put_count(out, "retained", s->retained);
+    put_identity(out, s->identity);
     buf_putc(out, '}');
 }
 

@@ -3,6 +3,7 @@
  *
  *     per rule     matched  = filtered + failed + delivered + dead + dropped + in flight
  *     per source   received = unmatched + settled + in flight
+ *                  received = retained + opened + absent + forged + replayed, if it opens seals
  *
  * A rule's counters are sharded by worker. A run (one rule on one message) lives in one worker, so all its
  * transitions fall into one shard, each under that shard's short lock, and every shard satisfies the identity by
@@ -14,6 +15,7 @@
 
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
+#include "sluice/source.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,8 +53,8 @@ void stats_action(struct stats_table *t, size_t worker, struct rule_stats *r, co
                   bool success);
 void stats_error_action(struct stats_table *t, size_t worker, struct rule_stats *r, bool success);
 void stats_settled(struct stats_table *t, size_t worker, size_t source);
-void stats_source_matched(struct stats_table *t, size_t source);
-void stats_source_unmatched(struct stats_table *t, size_t source, bool rule_not_found);
+void stats_source_matched(struct stats_table *t, size_t source, enum identity_state identity);
+void stats_source_unmatched(struct stats_table *t, size_t source, enum identity_state identity, bool rule_not_found);
 void stats_source_retained(struct stats_table *t, size_t source); /* a retained message that is not evaluated */
 
 /* A copy of everything. Names are borrowed from the table, the targets and the sources. */
@@ -74,8 +76,9 @@ struct stats_rule {
 struct stats_source {
     const char *name;
     uint64_t received, unmatched, settled, in_flight;
-    uint64_t rule_not_found; /* Basic Ingest to an unknown or disabled rule; also among unmatched */
-    uint64_t retained;       /* retained messages that were not evaluated; also among unmatched */
+    uint64_t rule_not_found;                 /* Basic Ingest to an unknown or disabled rule; also among unmatched */
+    uint64_t retained;                       /* retained messages that were not evaluated; also among unmatched */
+    uint64_t identity[IDENTITY_STATE_COUNT]; /* of the others: what their seals said */
 };
 
 struct stats_target {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What of a PUBLISH makes it the same message: topic, payload, retain, the texts of its properties and its user
- * properties. What a broker may change when it sends it again is left out: packet identifier, DUP, topic alias, the
+ * properties, the publisher's sealed identity among them. What a broker may change when it sends it again is left out: packet identifier, DUP, topic alias, the
  * time left to expiry, Subscription Identifiers (other filters may be subscribed by then).
  */
 #include "engine/mqtt/arrivals.h"
@@ -10,6 +10,7 @@
 
 #include "engine/base/random.h"
 #include "engine/base/siphash.h"
+#include "engine/mqtt/identity_seal.h"
 #include "engine/mqtt/mqtt_hops.h"
 
 #define TEXTS_MAX (2u * (PACKET_TEXT_MAX + 1u))
@@ -102,13 +103,21 @@ static bool property_room(struct arrivals *a, size_t count)
     return true;
 }
 
-static int read_users(struct arrivals *a, const struct packet_props *props, struct message *m)
+/* The hop count and the publisher's identity are taken out. Of several identities the last counts: who seals one takes out
+ * those before. */
+static int read_users(struct arrivals *a, const struct packet_props *props, struct source_message *sm)
 {
+    struct message *m = &sm->message;
     struct packet_text rest = props->repeated, name, value;
     size_t n = 0;
     while (packet_user_next(&rest, &name, &value)) {
         if (mqtt_hops_read(name.p, name.len, value.p, value.len, &m->hops))
             continue;
+        if (identity_is_property(name.p, name.len)) {
+            sm->seal = value.p;
+            sm->seal_len = value.len;
+            continue;
+        }
         if (!property_room(a, n + 1))
             return -1;
         a->properties[n++] =
@@ -182,7 +191,7 @@ static int read_props(struct arrivals *a, const struct packet_props *props, stru
     }
     if (props->present & PROPS_TEXTS && read_texts(a, props, message) < 0)
         return -1;
-    if (props->present & PROP_BIT(PROP_USER) && read_users(a, props, message) < 0)
+    if (props->present & PROP_BIT(PROP_USER) && read_users(a, props, m) < 0)
         return -1;
     return props->present & PROP_BIT(PROP_SUBSCRIPTION_ID) ? read_ids(a, props, m) : 0;
 }
@@ -248,6 +257,10 @@ enum arrival arrivals_publish(struct arrivals *a, const struct packet *p, struct
     enum arrival answer = resolve_topic(a, p, &topic, fault);
     if (answer != ARRIVAL_MESSAGE)
         return answer;
+    if (a->may_publish && !a->may_publish(a->may_ctx, topic, publish->retain)) {
+        fail(fault, REASON_NOT_AUTHORIZED, "it may not publish to this topic");
+        return ARRIVAL_FAULT;
+    }
     *m = (struct source_message) { .message = { .topic = topic.p,
                                                 .topic_len = topic.len,
                                                 .payload = publish->payload.p,

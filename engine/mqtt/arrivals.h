@@ -32,12 +32,15 @@ struct arrivals {
     uint32_t *ids;
     size_t id_cap;
     struct buf texts; /* what must be NUL-terminated */
+    bool (*may_publish)(void *ctx, struct packet_text topic,
+                        bool retain); /* NULL: everything; asked before anything is noted */
+    void *may_ctx;
 };
 
 enum arrival {
     ARRIVAL_MESSAGE, /* *m is to be handed over; its token is 0 for QoS 0 (nothing to settle) */
     ARRIVAL_KNOWN,   /* came again; nothing to do */
-    ARRIVAL_FAULT,   /* the peer broke a rule: *fault */
+    ARRIVAL_FAULT,   /* the peer broke a rule, or may not publish this: *fault */
     ARRIVAL_MEMORY,  /* nothing was taken; the packet may be given again */
 };
 
@@ -47,7 +50,7 @@ void arrivals_clear(struct arrivals *a);
 /* A new connection: topic aliases are forgotten, and the window begins anew. */
 void arrivals_begin(struct arrivals *a, unsigned level, bool session_present);
 
-/* A PUBLISH that was decoded. m borrows from the packet's bytes and from a until the next call; identity is left NULL. */
+/* A PUBLISH that was decoded. m borrows from the packet's bytes and from a until the next call; who published is left NULL, but its seal. */
 enum arrival arrivals_publish(struct arrivals *a, const struct packet *p, struct source_message *m,
                               struct packet_fault *fault) MUST_CHECK;
 /* A PUBREL: appends PUBCOMP. */

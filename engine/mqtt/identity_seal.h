@@ -19,12 +19,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define IDENTITY_PROPERTY "sluice-identity"
 #define IDENTITY_KEY_MIN  32 /* bytes of a key file at least; what is beyond counts too */
 #define IDENTITY_KEY_MAX  4096
 #define IDENTITY_MAX_BYTES                                                                                             \
     49000 /* of the four texts together, so that the sealed text fits a property (65,535 bytes) */
+
+/* Is this the name of the user property? */
+static inline bool identity_is_property(const char *name, size_t len)
+{
+    return len == sizeof(IDENTITY_PROPERTY) - 1 && memcmp(name, IDENTITY_PROPERTY, len) == 0;
+}
 
 struct identity_text {
     const char *p; /* NULL: unknown */

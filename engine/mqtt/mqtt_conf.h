@@ -35,8 +35,9 @@ struct mqtt_conf {
     bool clean_start;
     int64_t session_expiry_ms, restart_budget_ms;
     bool basic_ingest;
-    char *share;  /* group of a shared subscription, or NULL */
-    int retained; /* enum mqtt_retained */
+    char *share;                                  /* group of a shared subscription, or NULL */
+    int retained;                                 /* enum mqtt_retained */
+    const struct conf *identity, *client_id_from; /* who published; borrowed, read by the source */
     int64_t receive_max, packet_max;
     int64_t pending_messages, pending_bytes;
     int64_t in_flight;
@@ -45,7 +46,7 @@ struct mqtt_conf {
     struct span at; /* of the version if it is given, else of the map: for remarks on it */
 };
 
-#define MQTT_OPTION_COUNT 27
+#define MQTT_OPTION_COUNT 29
 extern const struct opt mqtt_options[MQTT_OPTION_COUNT];
 
 /* Read and check the options (map: may be NULL, then the url is missing). Files are checked to be readable, relative

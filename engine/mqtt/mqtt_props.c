@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Properties of MQTT 5 (section 2.2.2). Of several hop counts the highest counts. */
+/* Properties of MQTT 5 (section 2.2.2). Of several hop counts the highest counts, of several sealed identities the last. */
 #include "engine/mqtt/mqtt_props.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/mqtt/identity_seal.h"
 #include "engine/mqtt/mqtt_hops.h"
 
 /* --- reading --- */
@@ -14,6 +15,18 @@ static bool is_hops(const MQTTProperty *p, unsigned *hops)
     const MQTTLenString *name = &p->value.data, *value = &p->value.value;
     return p->identifier == MQTTPROPERTY_CODE_USER_PROPERTY &&
            mqtt_hops_read(name->data, (size_t)name->len, value->data, (size_t)value->len, hops);
+}
+
+static bool is_seal(const MQTTProperty *p)
+{
+    return p->identifier == MQTTPROPERTY_CODE_USER_PROPERTY &&
+           identity_is_property(p->value.data.data, (size_t)p->value.data.len);
+}
+
+static void keep_seal(const MQTTProperty *p, struct source_message *m)
+{
+    m->seal = p->value.value.data;
+    m->seal_len = (size_t)p->value.value.len;
 }
 
 static int read_text(const MQTTLenString *s, const char **text, struct arena *a)
@@ -62,6 +75,8 @@ static int read_lists(const MQTTProperties *props, struct source_message *m, str
         const MQTTProperty *p = &props->array[i];
         if (is_hops(p, &hops))
             out->hops = hops > out->hops ? hops : out->hops;
+        else if (is_seal(p))
+            keep_seal(p, m);
         else if (p->identifier == MQTTPROPERTY_CODE_USER_PROPERTY)
             users[out->user_property_count++] = (struct user_property) {
                 .name = p->value.data.data,

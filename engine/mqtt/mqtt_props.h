@@ -13,7 +13,7 @@
 #include "engine/mqtt/mqtt_client.h"
 #include "sluice/source.h"
 
-/* Fill in what the properties of an arrived PUBLISH say: texts, user properties without the hop count, hops,
+/* Fill in what the properties of an arrived PUBLISH say: texts, user properties without the hop count and the identity, hops, seal,
  * Subscription Identifiers. Texts are borrowed from props or copied into the arena. -1: memory. */
 int mqtt_props_read(const MQTTProperties *props, struct source_message *m, struct arena *a) MUST_CHECK;
 

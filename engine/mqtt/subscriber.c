@@ -336,6 +336,8 @@ static int take_all(struct subscriber *s, struct err *e)
             s->connected = true;
             return 0;
         case SESSION_MESSAGE:
+            if (s->handler.arrived)
+                s->handler.arrived(s->handler.ctx, &s->session.message);
             if (!hand_over(s))
                 return 0;
             break;

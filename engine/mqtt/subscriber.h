@@ -27,6 +27,9 @@ struct subscriber;
 
 struct subscriber_handler {
     void *ctx;
+    /* A message has come; called once for each, before it is offered: what the owner adds to it (who published) must stay until it
+     * is taken or the next one comes. May be NULL. */
+    void (*arrived)(void *ctx, struct source_message *m);
     /* A message. Not taken (SINK_FULL): nothing more is read until it is; acknowledgements and pings go on.
      * SINK_CLOSED: nothing more is handed over at all. The token is 0 for QoS 0. */
     enum sink_answer (*message)(void *ctx, const struct source_message *m);

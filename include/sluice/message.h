@@ -32,8 +32,8 @@ struct message {
     const struct user_property *user_properties; /* in message order, without the hidden ones */
     size_t user_property_count;
 
-    /* Who published, as far as it is known; NULL otherwise. NUL-terminated */
-    const char *client_id, *principal, *source_ip;
+    /* Who published, as far as it is known; NULL otherwise. NUL-terminated. Without a trace_id traceid() draws one */
+    const char *client_id, *principal, *source_ip, *trace_id;
 
     int64_t arrival_ms; /* since 1970-01-01 UTC: what timestamp() gives */
     uint64_t seed;      /* rand(), newuuid() and traceid() are drawn from it, so a second evaluation sees the same */

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct authorizer;
 struct clock;
 struct conf;
 struct err;
@@ -27,6 +28,16 @@ struct source_filter {
     uint32_t id;
 };
 
+/* What a source found out about the publisher by the seal of a message; the flow counts it. */
+enum identity_state {
+    IDENTITY_UNASKED, /* the source opens no seals */
+    IDENTITY_OPENED,
+    IDENTITY_ABSENT,
+    IDENTITY_FORGED,
+    IDENTITY_REPLAYED,
+    IDENTITY_STATE_COUNT
+};
+
 /* One message as a source hands it over. All borrowed during the call; the flow copies. */
 struct source_message {
     struct message message; /* arrival_ms and seed are filled by the sink when 0 */
@@ -34,6 +45,9 @@ struct source_message {
     const uint32_t
         *filter_ids; /* MQTT 5: the Subscription Identifiers this copy carries: only rules of these filters see it */
     size_t filter_id_count; /* 0: all rules whose filter matches */
+    const char *seal;       /* who published, as it arrived, sealed; NULL: it did not. The flow overlooks it */
+    size_t seal_len;
+    enum identity_state identity;
 };
 
 enum sink_answer {
@@ -62,6 +76,7 @@ struct source_env {
     size_t memory; /* bytes that a source may hold of what it has read and not handed over; 0: no bound */
     struct session_store
         *sessions; /* what sessions hold at brokers; NULL: nobody remembers. There from start to close */
+    struct authorizer *authorizer; /* what clients of ours may do; NULL: everything. There from start to close */
 };
 
 struct source_type {
@@ -69,8 +84,9 @@ struct source_type {
     const char *doc;
     const struct opt *options;
     size_t option_count;
-    bool names_clients; /* its messages carry the publisher's client id */
 
+    /* Do its messages, with these options, carry the publisher's client id? NULL: never. Thread: main. */
+    bool (*names_clients)(const struct conf *conf);
     /* The type that serves these options in this one's place (mqtt over WebSocket). May be NULL: always this one.
      * Thread: main. */
     const struct source_type *(*variant)(const struct conf *conf);

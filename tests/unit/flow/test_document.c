@@ -138,11 +138,12 @@ static void test_a_dead_letter_can_be_replayed(void **state)
     (void)state;
     struct buf b;
     struct arena a;
-    struct message m;
+    struct message m, traced = full;
     struct err e = { 0 };
     buf_init(&b, 100000);
     arena_init(&a, 1 << 20);
-    document_dead_letter(&b, 1, "rule", &full, failures, 2);
+    traced.trace_id = "i-1";
+    document_dead_letter(&b, 1, "rule", &traced, failures, 2);
     const struct json_doc *doc = json_parse(&a, b.p, b.len, NULL, &e);
     assert_non_null(doc);
     assert_int_equal(message_json_read(doc, 0, &a, &m, &e), 0);
@@ -161,6 +162,7 @@ static void test_a_dead_letter_can_be_replayed(void **state)
     assert_same_text(m.client_id, full.client_id);
     assert_same_text(m.principal, full.principal);
     assert_same_text(m.source_ip, full.source_ip);
+    assert_same_text(m.trace_id, "i-1");
     assert_int_equal(m.user_property_count, 3);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(m.user_properties[i].name_len, properties[i].name_len);
@@ -169,6 +171,17 @@ static void test_a_dead_letter_can_be_replayed(void **state)
     }
     arena_clear(&a);
     buf_clear(&b);
+}
+
+/* The publisher's own, where it is known. */
+static void test_the_trace_id_is_what_traceid_gives(void **state)
+{
+    (void)state;
+    struct message traced = full;
+    char room[37];
+    assert_string_equal(document_trace_id(&full, room), "b358faf7-4ef9-465a-91d7-0f6593d20b34");
+    traced.trace_id = "i-1";
+    assert_string_equal(document_trace_id(&traced, room), "i-1");
 }
 
 static void test_a_bound_is_noticed(void **state)
@@ -190,6 +203,7 @@ int main(void)
         cmocka_unit_test(test_text_that_is_not_utf8),
         cmocka_unit_test(test_dead_letter),
         cmocka_unit_test(test_a_dead_letter_can_be_replayed),
+        cmocka_unit_test(test_the_trace_id_is_what_traceid_gives),
         cmocka_unit_test(test_a_bound_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

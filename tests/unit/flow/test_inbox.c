@@ -17,7 +17,7 @@ static void a_copy_holds_everything(void **state)
 {
     (void)state;
     char topic[] = "a/b", payload[] = "x\0y", type[] = "text/plain", answer[] = "r", data[] = "\1\2", name[] = "k",
-         value[] = "v";
+         value[] = "v", seal[] = "seal";
     struct user_property users[] = { { name, value, 1, 1 }, { "", "", 0, 0 } };
     uint32_t ids[] = { 7, 268435455, 9 };
     struct source_message m = {
@@ -26,10 +26,12 @@ static void a_copy_holds_everything(void **state)
             .over_mqtt = true, .content_type = type, .response_topic = answer, .correlation_data = data,
             .correlation_len = 2,
             .payload_format = PAYLOAD_FORMAT_UTF8, .user_properties = users, .user_property_count = 2, .client_id = "c",
-            .principal = "p", .source_ip = "::1", .arrival_ms = 5, .seed = 6, .hops = 7,
+            .principal = "p", .source_ip = "::1", .trace_id = "i", .arrival_ms = 5, .seed = 6, .hops = 7,
         },
         .filter_ids = ids,
         .filter_id_count = 3,
+        .seal = seal,
+        .seal_len = 4,
     };
     struct inbox_item *item = inbox_item_new(&m);
     assert_non_null(item);
@@ -38,6 +40,7 @@ static void a_copy_holds_everything(void **state)
     memset(type, 'z', 10);
     memset(users, 0, sizeof(users));
     memset(ids, 0, sizeof(ids));
+    memset(seal, 0, sizeof(seal));
     data[0] = answer[0] = name[0] = value[0] = 'z';
     const struct message *c = &item->m.message;
     assert_memory_equal(c->topic, "a/b", 3);
@@ -53,6 +56,9 @@ static void a_copy_holds_everything(void **state)
     assert_string_equal(c->client_id, "c");
     assert_string_equal(c->principal, "p");
     assert_string_equal(c->source_ip, "::1");
+    assert_string_equal(c->trace_id, "i");
+    assert_int_equal(item->m.seal_len, 4);
+    assert_memory_equal(item->m.seal, "seal", 4);
     assert_true(c->arrival_ms == 5 && c->seed == 6 && c->hops == 7);
     assert_int_equal(item->m.filter_id_count, 3);
     assert_int_equal(item->m.filter_ids[0], 7);
@@ -76,7 +82,8 @@ static void what_is_absent_stays_absent(void **state)
     struct inbox_item *item = small_item("");
     const struct message *c = &item->m.message;
     assert_true(c->payload && !c->content_type && !c->response_topic && !c->correlation_data);
-    assert_true(!c->user_properties && !c->client_id && !c->principal && !c->source_ip && !item->m.filter_ids);
+    assert_true(!c->user_properties && !c->client_id && !c->principal && !c->source_ip && !c->trace_id);
+    assert_true(!item->m.filter_ids && !item->m.seal);
     free(item);
 }
 

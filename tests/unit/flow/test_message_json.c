@@ -50,7 +50,8 @@ static void test_members(void **state)
     assert_int_equal(
         read_text(
             "{\"topic\":\"a/\\u00e4\",\"qos\":1,\"retain\":true,\"dup\":true,\"clientid\":\"c\",\"principal\":\"p\","
-            "\"sourceip\":\"1.2.3.4\",\"now\":1700000000000,\"mqtt5\":{\"content_type\":\"t\",\"response_topic\":\"r\","
+            "\"sourceip\":\"1.2.3.4\",\"traceid\":\"i\",\"now\":1700000000000,\"mqtt5\":{\"content_type\":\"t\","
+            "\"response_topic\":\"r\","
             "\"correlation_data_base64\":\"AAE=\",\"payload_format_indicator\":1,"
             "\"user_properties\":[[\"k\",\"v\"],[\"k\",\"w\"]]},\"id\":\"others are left alone\"}",
             &m, &e),
@@ -62,6 +63,7 @@ static void test_members(void **state)
     assert_string_equal(m.client_id, "c");
     assert_string_equal(m.principal, "p");
     assert_string_equal(m.source_ip, "1.2.3.4");
+    assert_string_equal(m.trace_id, "i");
     assert_true(m.arrival_ms == INT64_C(1700000000000));
     assert_string_equal(m.content_type, "t");
     assert_string_equal(m.response_topic, "r");
@@ -80,6 +82,7 @@ static void test_absent_members(void **state)
     assert_int_equal(read_text("{\"clientid\":null,\"mqtt5\":null,\"qos\":null,\"via\":\"http\"}", &m, &e), 0);
     assert_null(m.topic);
     assert_null(m.client_id);
+    assert_null(m.trace_id);
     assert_null(m.user_properties);
     assert_null(m.correlation_data);
     assert_int_equal(m.payload_format, PAYLOAD_FORMAT_ABSENT);

@@ -24,8 +24,8 @@ static char *owned(const char *s)
 static void test_everything_is_copied(void **state)
 {
     (void)state;
-    char *texts[] = { owned("a/b"),    owned("payload"),   owned("text/plain"), owned("re"),        owned("corr"),
-                      owned("client"), owned("principal"), owned("1.2.3.4"),    owned("k1v1k22v22") };
+    char *texts[] = { owned("a/b"),    owned("payload"),   owned("text/plain"), owned("re"),         owned("corr"),
+                      owned("client"), owned("principal"), owned("1.2.3.4"),    owned("k1v1k22v22"), owned("trace") };
     struct user_property properties[] = { { texts[8], texts[8] + 2, 2, 2 }, { texts[8] + 4, texts[8] + 7, 3, 3 } };
     const struct message m = { .topic = texts[0],
                                .topic_len = 3,
@@ -43,6 +43,7 @@ static void test_everything_is_copied(void **state)
                                .client_id = texts[5],
                                .principal = texts[6],
                                .source_ip = texts[7],
+                               .trace_id = texts[9],
                                .arrival_ms = 5,
                                .seed = 6,
                                .hops = 7 };
@@ -62,6 +63,7 @@ static void test_everything_is_copied(void **state)
     assert_string_equal(c->client_id, "client");
     assert_string_equal(c->principal, "principal");
     assert_string_equal(c->source_ip, "1.2.3.4");
+    assert_string_equal(c->trace_id, "trace");
     assert_int_equal(c->user_property_count, 2);
     assert_memory_equal(c->user_properties[0].name, "k1", 2);
     assert_memory_equal(c->user_properties[1].value, "v22", 3);
@@ -81,6 +83,7 @@ static void test_absent_stays_absent(void **state)
     assert_null(copy->message.correlation_data);
     assert_null(copy->message.user_properties);
     assert_null(copy->message.client_id);
+    assert_null(copy->message.trace_id);
     assert_non_null(copy->message.payload); /* empty, not absent */
     msg_free(copy);
     msg_free(NULL);

@@ -37,9 +37,9 @@ static void test_transitions(void **state)
     stats_error_action(t, 0, r, true);
     stats_error_action(t, 1, r, false);
     for (int i = 0; i < 3; i++)
-        stats_source_matched(t, 1);
-    stats_source_unmatched(t, 1, true);
-    stats_source_unmatched(t, 1, false);
+        stats_source_matched(t, 1, i % 2 ? IDENTITY_OPENED : IDENTITY_FORGED);
+    stats_source_unmatched(t, 1, IDENTITY_ABSENT, true);
+    stats_source_unmatched(t, 1, IDENTITY_REPLAYED, false);
     stats_settled(t, 0, 1);
 
     assert_int_equal(stats_table_read(t, &s, NULL), 0);
@@ -66,6 +66,11 @@ static void test_transitions(void **state)
     assert_int_equal(s.sources[1].rule_not_found, 1);
     assert_int_equal(s.sources[1].settled, 1);
     assert_int_equal(s.sources[1].in_flight, 2);
+    assert_int_equal(s.sources[1].identity[IDENTITY_UNASKED], 0);
+    assert_int_equal(s.sources[1].identity[IDENTITY_OPENED], 1);
+    assert_int_equal(s.sources[1].identity[IDENTITY_ABSENT], 1);
+    assert_int_equal(s.sources[1].identity[IDENTITY_FORGED], 2);
+    assert_int_equal(s.sources[1].identity[IDENTITY_REPLAYED], 1);
     stats_snapshot_clear(&s);
     stats_table_free(t);
 }
@@ -100,9 +105,14 @@ static void test_as_json(void **state)
                                .error_action_failure = 10,
                                .actions = &action,
                                .action_count = 1 };
-    struct stats_source source = {
-        .name = "mqtt", .received = 1, .unmatched = 2, .settled = 3, .in_flight = 4, .rule_not_found = 5, .retained = 6
-    };
+    struct stats_source source = { .name = "mqtt",
+                                   .received = 1,
+                                   .unmatched = 2,
+                                   .settled = 3,
+                                   .in_flight = 4,
+                                   .rule_not_found = 5,
+                                   .retained = 6,
+                                   .identity = { [IDENTITY_OPENED] = 7, 8, 9, 10 } };
     struct stats_target target = { .name = "bus",
                                    .type = "live",
                                    .state = "down",
@@ -124,7 +134,8 @@ static void test_as_json(void **state)
                              "\"parseErrors\":8,\"errorActionSuccess\":9,\"errorActionFailure\":10,"
                              "\"actions\":[{\"type\":\"live\",\"success\":3,\"failure\":1}]}],"
                              "\"sources\":[{\"name\":\"mqtt\",\"received\":1,\"unmatched\":2,\"settled\":3,"
-                             "\"inFlight\":4,\"ruleNotFound\":5,\"retained\":6}],"
+                             "\"inFlight\":4,\"ruleNotFound\":5,\"retained\":6,"
+                             "\"identity\":{\"opened\":7,\"absent\":8,\"forged\":9,\"replayed\":10}}],"
                              "\"targets\":[{\"name\":\"bus\",\"type\":\"live\",\"state\":\"down\",\"reason\":\"a "
                              "\\\"b\\\"\",\"waiting\":1,\"delivered\":2,"
                              "\"rejected\":3,\"retried\":4,\"full\":5}],"
@@ -151,12 +162,12 @@ static void *work(void *ctx)
 {
     struct load *l = ctx;
     for (int i = 0; i < RUNS; i++) {
-        stats_source_matched(l->table, 0);
+        stats_source_matched(l->table, 0, IDENTITY_UNASKED);
         stats_run_began(l->table, l->worker, l->rule, i % 4 ? RUN_IN_FLIGHT : RUN_FILTERED, false);
         if (i % 4)
             stats_run_ended(l->table, l->worker, l->rule, (enum run_state)(RUN_FILTERED + i % 5));
         stats_settled(l->table, l->worker, 0);
-        stats_source_unmatched(l->table, 0, false);
+        stats_source_unmatched(l->table, 0, IDENTITY_UNASKED, false);
     }
     return NULL;
 }

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "engine/mqtt/identity_seal.h"
 #include "engine/mqtt/mqtt_hops.h"
 #include "engine/mqtt/mqtt_props.h"
 
@@ -131,6 +132,19 @@ static void the_highest_hop_count_counts_and_is_hidden(void **state)
     assert_int_equal(m.user_property_count, 1);
 }
 
+static void the_last_identity_counts_and_all_are_hidden(void **state)
+{
+    (void)state;
+    add_user(IDENTITY_PROPERTY, "mine");
+    add_user(IDENTITY_PROPERTY "x", "y");
+    add_user(IDENTITY_PROPERTY, "the broker's");
+    struct source_message m = read_props();
+    assert_int_equal(m.message.user_property_count, 1);
+    assert_memory_equal(m.message.user_properties[0].value, "y", 1);
+    assert_int_equal(m.seal_len, 12);
+    assert_memory_equal(m.seal, "the broker's", 12);
+}
+
 static void what_is_no_hop_count_stays(void **state)
 {
     (void)state;
@@ -204,6 +218,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_written_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(subscription_identifiers_are_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_highest_hop_count_counts_and_is_hidden, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_last_identity_counts_and_all_are_hidden, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_hop_count_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(short_memory_is_reported, set_up, tear_down),
         cmocka_unit_test_setup_teardown(numbers_have_the_width_of_their_property, set_up, tear_down),

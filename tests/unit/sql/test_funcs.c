@@ -357,6 +357,9 @@ static void draws_depend_on_message_rule_and_code(void **state)
     m.seed = 8;
     assert_string_not_equal(context(&m, &r, "newuuid"), first);
     assert_string_not_equal(context(&m, &r, "traceid"), second);
+    m.trace_id = "i-1"; /* the publisher's own */
+    assert_string_equal(context(&m, &r, "traceid"), "\"i-1\"");
+    assert_string_equal(context(&m, &s, "traceid"), "\"i-1\"");
     struct sql_paths *paths = sql_paths_new();
     struct sql_machine *machine = sql_machine_new(NULL);
     assert_int_equal(sql_machine_begin(machine, paths, &m, &e), 0);
