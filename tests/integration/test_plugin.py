@@ -14,7 +14,7 @@ import unittest
 
 from mosquitto_fixture import LOSSLESS, MOSQUITTO, PATIENCE, free_port
 from plugin_fixture import IDENTITY, MqttClient, PluginBroker, Refused, SealOpener, packet, sanitizer_environment, text
-from sluice_fixture import wait_until
+from sluice_fixture import Service, read_ndjson, wait_until
 
 EVENTS = "$aws/events/#"
 NOT_AUTHORIZED = 0x87
@@ -708,6 +708,50 @@ class HostileTest(unittest.TestCase):
                     while s.recv(100):
                         pass
             self.assertEqual([(e["clientId"], e["eventType"]) for e in events.fence(broker)], [("brief", "connected"), ("brief", "disconnected")])
+
+
+WHO = """
+ruleName: who
+sql: SELECT clientid() AS client, principal() AS principal, sourceip() AS address, traceid() AS trace, get_user_properties() AS user, * FROM 'plant/#'
+actions: [ { file: { path: who.ndjson } } ]
+"""
+PRESENCE = """
+ruleName: presence
+sql: SELECT clientId, eventType, disconnectReason, versionNumber FROM '$aws/events/presence/+/lamp1'
+actions: [ { file: { path: presence.ndjson } } ]
+"""
+
+
+class RuleTest(unittest.TestCase):
+    """From a device with a certificate to what a rule knows of it."""
+
+    def test_who_published(self):
+        engine = policies(ALLOW_ALL, attached="clientId: sluice-1")
+        device = policies(CONNECT, allow("iot:Publish", "topic/plant/${iot:ClientId}/*", "topic/plant/will"), attached="clientId: lamp*").replace("policyName: test", "policyName: lamp")
+        with PluginBroker({"policies": "{folder}/policies"}, {"policies/e.yaml": engine, "policies/l.yaml": device}, tls="client") as broker:
+            conf = f"sources: [ {{ mqtt: {{ url: {broker.url}, clientId: sluice-1, identity: {{ keyFile: {broker.key} }} }} }} ]\nrules: [rules/]\n"
+            with Service({"sluice.yaml": conf, "rules/who.yaml": WHO, "rules/presence.yaml": PRESENCE}) as service:
+                service.start()
+                service.wait_log("subscribed")
+                for level in (4, 5):
+                    lamp = broker.connect("lamp1", certificate="lamp", level=level, will=("plant/will", '{"n": 9}'))
+                    stolen = [(IDENTITY, "x" * 300), ("a", "b")] if level == 5 else []
+                    self.assertEqual(lamp.publish(f"plant/lamp1/{level}", b'{"n": %d}' % level, user=stolen), 0)
+                    self.assertEqual(lamp.publish("plant/lamp2/x", b"{}"), 0 if level == 4 else NOT_AUTHORIZED)  # 3.1.1 has no way to tell
+                    lamp.close()
+                wait_until(lambda: len(read_ndjson(service.path("who.ndjson"))) == 4, "what was published")
+                rows = sorted(read_ndjson(service.path("who.ndjson")), key=lambda row: row["n"])
+                traces = [row.pop("trace") for row in rows]
+                known = {"client": "lamp1", "principal": broker.fingerprint("lamp"), "address": "127.0.0.1"}
+                self.assertEqual(rows[0], {**known, "n": 4})
+                self.assertEqual(rows[1], {**known, "user": [{"a": "b"}], "n": 5})
+                self.assertEqual([row["client"] for row in rows[2:]], ["n/a", "n/a"])  # the wills
+                self.assertRegex(traces[0], UUID)
+                self.assertNotEqual(traces[0], traces[1])
+                wait_until(lambda: len(read_ndjson(service.path("presence.ndjson"))) == 4, "lifecycle events")
+                self.assertEqual(read_ndjson(service.path("presence.ndjson")),
+                                 [{"clientId": "lamp1", "eventType": kind, **({"disconnectReason": "CONNECTION_LOST"} if kind == "disconnected" else {}),
+                                   "versionNumber": version} for version in (0, 1) for kind in ("connected", "disconnected")])
 
 
 class BridgeTest(unittest.TestCase):
