@@ -58,7 +58,8 @@ struct policy_verdict {
     struct span at;              /* that statement in its file; borrowed from the policy */
 };
 
-/* action is an AWS name ("iot:Publish"), resource a whole ARN. Work is bounded by the documents' size times the resource's length.
+/* action is an AWS name ("iot:Publish"), resource a whole ARN. A shared subscription, `…:topicfilter/$share/GROUP/FILTER`, is allowed as a
+ * whole or as the bare FILTER, and a deny of either denies. Work is bounded by the documents' size times the resource's length.
  * Thread: any. */
 struct policy_verdict policy_decide(const struct policy *const *policies, size_t count, const struct policy_context *c,
                                     const char *action, struct policy_text resource);

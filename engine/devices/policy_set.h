@@ -42,20 +42,27 @@ struct policy_subject {
         source_ip;                          /* principal: a certificate's fingerprint, else the user name */
     const struct policy_value *certificate; /* as in struct policy_context */
     size_t certificate_count;
+    struct policy_text attached_thing; /* a thing that it counts as attached to, whatever the files say; p NULL: none */
 };
 
 /* What a set says of one client: the policies that apply and the values of its variables, found once for a connection. Holds a
  * reference to the set. Returns owned, or NULL when memory is short. A view is used by one thread at a time. */
 struct policy_view;
 struct policy_view *policy_view_new(struct policy_set *s, const struct policy_subject *who) MUST_CHECK;
+/* The same client under another set. Returns owned, or NULL when memory is short; v stays. */
+struct policy_view *policy_view_again(const struct policy_view *v, struct policy_set *s) MUST_CHECK;
 void policy_view_free(struct policy_view *v);
+struct policy_text policy_view_client(const struct policy_view *v); /* its client id */
 /* One of trustedClients: both client id and principal agree. */
 bool policy_view_is_trusted(const struct policy_view *v);
 
 enum policy_action { POLICY_CONNECT, POLICY_PUBLISH, POLICY_RETAIN_PUBLISH, POLICY_SUBSCRIBE, POLICY_RECEIVE };
 
-/* name: the client id to connect with, the topic, or the topic filter; the ARN is made of it. A filter `$share/GROUP/FILTER` is allowed
- * as a whole or as the bare FILTER; a deny of either denies. Does not allocate; a name beyond 64 KiB is denied. */
+/* name: the client id to connect with, the topic, or the topic filter; the ARN is made of it. Does not allocate; a name beyond 64 KiB
+ * is denied. */
 struct policy_verdict policy_view_decide(struct policy_view *v, enum policy_action action, struct policy_text name);
+/* The same for any action of AWS ("iot:Publish") and a resource: an ARN, or what stands behind its account, "topic/a/b". */
+struct policy_verdict policy_view_decide_resource(struct policy_view *v, const char *action,
+                                                  struct policy_text resource);
 
 #endif

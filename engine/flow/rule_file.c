@@ -6,13 +6,10 @@
  * so that the compiler can still find the mistakes in its SQL and actions. */
 #include "engine/flow/rule_file.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "engine/base/conf_files.h"
 #include "engine/base/opt.h"
 #include "engine/base/path.h"
 
@@ -385,99 +382,21 @@ static int read_file(const char *path, struct rule_def ***defs, size_t *count, s
     return rc < 0 || errs->errors > errors ? -1 : 0;
 }
 
-/* ---- folders ---- */
+/* ---- files and folders ---- */
 
-bool rule_file_has_name(const char *name)
-{
-    return name[0] != '.' && (path_ends_in(name, ".yaml") || path_ends_in(name, ".yml") || path_ends_in(name, ".json"));
-}
-
-static bool is_rule_file(const char *folder, const char *name)
-{
-    if (!rule_file_has_name(name))
-        return false;
-    struct stat st;
-    struct buf path;
-    buf_init(&path, (size_t)2 * PATH_MAX);
-    buf_printf(&path, "%s/%s", folder, name);
-    bool other =
-        !path.failed && stat(path.p, &st) == 0 && !S_ISREG(st.st_mode); /* what cannot be seen is reported later */
-    buf_clear(&path);
-    return !other;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-struct names {
-    char **items;
-    size_t count;
+struct reading {
+    struct rule_def ***defs;
+    size_t *count;
 };
 
-static int list_folder(DIR *dir, const char *path, struct names *names)
+static int read_listed(void *ctx, const char *path, struct errs *errs)
 {
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        if (!is_rule_file(path, entry->d_name))
-            continue;
-        char **grown = realloc(names->items, (names->count + 1) * sizeof(*grown));
-        if (!grown)
-            return -1;
-        names->items = grown;
-        if (!(grown[names->count] = strdup(entry->d_name)))
-            return -1;
-        names->count++;
-    }
-    if (names->count)
-        qsort(names->items, names->count, sizeof(*names->items), compare_names);
-    return 0;
-}
-
-static int read_listed(const char *folder, const struct names *names, struct rule_def ***defs, size_t *count,
-                       struct errs *errs)
-{
-    int rc = 0;
-    struct buf path;
-    buf_init(&path, (size_t)2 * PATH_MAX);
-    for (size_t i = 0; i < names->count; i++) {
-        buf_reset(&path);
-        buf_printf(&path, "%s%s%s", folder, path_ends_in(folder, "/") ? "" : "/", names->items[i]);
-        if (path.failed || read_file(path.p, defs, count, errs) < 0)
-            rc = -1;
-    }
-    buf_clear(&path);
-    return rc;
-}
-
-static int read_folder(const char *path, struct rule_def ***defs, size_t *count, struct errs *errs)
-{
-    struct names names = { 0 };
-    DIR *dir = opendir(path);
-    if (!dir) {
-        errs_add(errs, SEV_ERROR, ERR_IO, (struct span) { 0 }, "could not read the folder \"%s\": %s", path,
-                 strerror(errno));
-        return -1;
-    }
-    int rc = list_folder(dir, path, &names) < 0 ? no_memory(errs, path) : 0;
-    closedir(dir);
-    if (rc == 0 && names.count == 0) {
-        struct err *e =
-            errs_add(errs, SEV_WARNING, ERR_CONF_MISSING, (struct span) { 0 }, "no rule files in \"%s\"", path);
-        err_hint(e, "Files whose names end in .yaml, .yml or .json are read.");
-    }
-    if (rc == 0)
-        rc = read_listed(path, &names, defs, count, errs);
-    for (size_t i = 0; i < names.count; i++)
-        free(names.items[i]);
-    free(names.items);
-    return rc;
+    struct reading *r = ctx;
+    return read_file(path, r->defs, r->count, errs);
 }
 
 int rule_file_read(const char *path, struct rule_def ***defs, size_t *count, struct errs *errs)
 {
-    struct stat st;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return read_folder(path, defs, count, errs);
-    return read_file(path, defs, count, errs);
+    struct reading r = { .defs = defs, .count = count };
+    return conf_files_each(path, "rule files", read_listed, &r, errs);
 }

@@ -40,8 +40,6 @@ struct rule_def {
  * with a dot). Appends to *defs (heap, grown as needed), also definitions with errors, so that ruleset_compile can
  * find the other ones. Every independent error goes to errs; 0 if there was none. */
 int rule_file_read(const char *path, struct rule_def ***defs, size_t *count, struct errs *errs);
-/* Does a folder's file of that name hold rules? */
-bool rule_file_has_name(const char *name);
 void rule_def_free(struct rule_def *def);
 
 #endif

@@ -14,7 +14,7 @@
 
 struct rule_watch;
 
-/* Paths of files and folders, copied. In folders the files count whose names `counts` takes (rule_file_has_name, say).
+/* Paths of files and folders, copied. In folders the files count whose names `counts` takes (conf_files_has_name, say).
  * A path that does not exist is no error: it may come. NULL: no inotify or no memory. */
 struct rule_watch *rule_watch_new(const char *const *paths, size_t count, bool (*counts)(const char *name),
                                   struct err *e) MUST_CHECK;

@@ -21,7 +21,7 @@
 struct fields {
     struct service_conf c;
     const struct conf *sources, *connections /* read through root */, *rules, *retry, *outbox, *memory, *dead_letters,
-        *log;
+        *log, *policies, *policy_files;
 };
 
 static const char *const orderings[] = { "topic", "client", "none", NULL };
@@ -57,6 +57,8 @@ static const struct opt service_options[] = {
     { "statsInterval", OPT_DURATION, offsetof(struct fields, c.stats_interval_ms), .def = "1s", .min = 10,
       .max = 86400000, .help = "how often statsFile is rewritten" },
     { "log", OPT_CONF, offsetof(struct fields, log), .help = "what is logged and how" },
+    { "policies", OPT_CONF, offsetof(struct fields, policies),
+      .help = "AWS IoT policies: what clients of a listen source may do" },
 };
 
 static const struct opt retry_options[] = {
@@ -88,6 +90,16 @@ static const struct opt log_options[] = {
       .help = "auto: for a person on a terminal, else JSON lines" },
 };
 
+static const char *const policy_modes[] = { "enforce", "audit", NULL };
+
+static const struct opt policy_options[] = {
+    { "files", OPT_CONF, offsetof(struct fields, policy_files), .help = "policy files and folders: list of paths" },
+    { "mode", OPT_CHOICE, offsetof(struct fields, c.policy_mode), .def = "enforce", .choices = policy_modes,
+      .help = "audit lets pass and logs what enforce would refuse" },
+    { "region", OPT_TEXT, offsetof(struct fields, c.region), .def = "us-east-1",
+      .help = "of the ARNs that policies name" },
+};
+
 static const struct opt common_options[] = {
     { "ordering", OPT_CHOICE, offsetof(struct source_conf, ordering), .def = "topic", .choices = orderings,
       .help = "messages of one topic or client, or none, stay in order" },
@@ -110,6 +122,7 @@ static const struct section sections[] = {
     { "deadLetters", "\"deadLetters\"", dead_letter_options, COUNT(dead_letter_options),
       offsetof(struct fields, dead_letters) },
     { "log", "\"log\"", log_options, COUNT(log_options), offsetof(struct fields, log) },
+    { "policies", "\"policies\"", policy_options, COUNT(policy_options), offsetof(struct fields, policies) },
 };
 
 /* Keys of the plan that do not exist yet, and what to do instead. */
@@ -219,12 +232,20 @@ static void check_values(const struct fields *f, const struct conf *root, struct
 
 /* ---- rules ---- */
 
-static bool check_rule_path(const struct conf *path, struct errs *errs)
+/* A list of paths that is being read. */
+struct paths {
+    const char *name, *folder; /* of the option; relative paths start there */
+    char **items;
+    size_t count;
+};
+
+static bool check_path(const struct paths *p, const struct conf *path, struct errs *errs)
 {
     if (path->unusable)
         return false;
     if (path->kind != CONF_SCALAR)
-        errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, path->at, "\"rules\" must hold paths, not a %s", conf_kind_name(path));
+        errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, path->at, "\"%s\" must hold paths, not a %s", p->name,
+                 conf_kind_name(path));
     else if (path->len == 0 || strlen(path->text) != path->len)
         errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, path->at, "this is not a path of a file or folder");
     else
@@ -232,15 +253,15 @@ static bool check_rule_path(const struct conf *path, struct errs *errs)
     return false;
 }
 
-static int take_rule_path(struct service_conf *c, const struct conf *path, struct errs *errs)
+static int take_path(struct paths *p, const struct conf *path, struct errs *errs)
 {
-    if (!check_rule_path(path, errs))
+    if (!check_path(p, path, errs))
         return 0;
-    char *resolved = path_below(c->folder, path->text);
+    char *resolved = path_below(p->folder, path->text);
     if (!resolved)
         return no_memory(errs);
-    for (size_t i = 0; i < c->rule_count; i++) {
-        if (strcmp(c->rules[i], resolved) == 0) {
+    for (size_t i = 0; i < p->count; i++) {
+        if (strcmp(p->items[i], resolved) == 0) {
             errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, path->at, "the path is given twice");
             free(resolved);
             return 0;
@@ -251,32 +272,55 @@ static int take_rule_path(struct service_conf *c, const struct conf *path, struc
         free(resolved);
         return 0;
     }
-    c->rules[c->rule_count++] = resolved;
+    p->items[p->count++] = resolved;
     return 0;
 }
 
 /* A list of paths, or one path. */
-static int take_rules(struct service_conf *c, const struct conf *rules, struct errs *errs)
+static int take_paths(struct paths *p, const struct conf *list, struct errs *errs)
 {
-    if (!rules)
+    if (!list)
         return 0;
-    bool list = rules->kind == CONF_LIST;
-    if (rules->kind == CONF_MAP || conf_is_null(rules)) {
-        errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, rules->at, "\"rules\" must be a list of paths%s",
-                 rules->kind == CONF_MAP ? ", not a map" : "");
+    bool several = list->kind == CONF_LIST;
+    if (list->kind == CONF_MAP || conf_is_null(list)) {
+        errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, list->at, "\"%s\" must be a list of paths%s", p->name,
+                 list->kind == CONF_MAP ? ", not a map" : "");
         return 0;
     }
-    c->rule_count = 0;
-    c->rules = calloc(list ? rules->count + 1 : 1, sizeof(*c->rules));
-    if (!c->rules)
+    p->items = calloc(several ? list->count + 1 : 1, sizeof(*p->items));
+    if (!p->items)
         return no_memory(errs);
-    if (!list)
-        return take_rule_path(c, rules, errs);
-    for (size_t i = 0; i < rules->count; i++) {
-        if (take_rule_path(c, rules->items[i], errs) < 0)
+    if (!several)
+        return take_path(p, list, errs);
+    for (size_t i = 0; i < list->count; i++) {
+        if (take_path(p, list->items[i], errs) < 0)
             return -1;
     }
     return 0;
+}
+
+static int take_rules(struct service_conf *c, const struct conf *rules, struct errs *errs)
+{
+    struct paths p = { .name = "rules", .folder = c->folder };
+    int rc = take_paths(&p, rules, errs);
+    c->rules = p.items;
+    c->rule_count = p.count;
+    return rc;
+}
+
+static int take_policies(struct fields *f, struct errs *errs)
+{
+    struct service_conf *c = &f->c;
+    struct paths p = { .name = "files", .folder = c->folder };
+    if (!conf_get(c->root, "policies"))
+        return 0;
+    int rc = take_paths(&p, f->policy_files, errs);
+    c->policy_files = p.items;
+    c->policy_file_count = p.count;
+    if (rc == 0 && !f->policy_files)
+        errs_add(errs, SEV_ERROR, ERR_CONF_MISSING, conf_get(c->root, "policies")->at,
+                 "\"policies\" needs the option \"files\"");
+    return rc;
 }
 
 /* ---- sources ---- */
@@ -413,6 +457,10 @@ void service_conf_free(struct service_conf *c)
         free((void *)c->sources[i].options);
     for (size_t i = 0; i < c->rule_count; i++)
         free(c->rules[i]);
+    for (size_t i = 0; i < c->policy_file_count; i++)
+        free(c->policy_files[i]);
+    free(c->policy_files);
+    free(c->region);
     free(c->sources);
     free(c->rules);
     free(c->folder);
@@ -435,7 +483,8 @@ static int read_all(struct fields *f, struct errs *errs)
     take_connections(&f->c, errs);
     if (take_store(&f->c, errs) < 0)
         return -1;
-    if (take_sources(&f->c, f->sources, errs) < 0 || take_rules(&f->c, f->rules, errs) < 0)
+    if (take_sources(&f->c, f->sources, errs) < 0 || take_rules(&f->c, f->rules, errs) < 0 ||
+        take_policies(f, errs) < 0)
         return -1;
     return 0;
 }

@@ -17,7 +17,8 @@
  *     deadLetters: { path: dead-letters.ndjson }
  *     statsFile: stats.json
  *     statsInterval: 1s
- *     log: { level: info, form: auto } */
+ *     log: { level: info, form: auto }
+ *     policies: { files: [policies/], mode: enforce, region: us-east-1 } */
 #ifndef SLUICE_FLOW_SERVICE_CONF_H
 #define SLUICE_FLOW_SERVICE_CONF_H
 
@@ -26,6 +27,7 @@
 
 #include <stdint.h>
 
+enum policy_mode { POLICY_ENFORCE, POLICY_AUDIT };
 enum ordering { ORDERING_TOPIC, ORDERING_CLIENT, ORDERING_NONE };
 
 struct source_conf {
@@ -46,6 +48,10 @@ struct service_conf {
     const struct conf *lookups;     /* likewise: read by who answers */
     char **rules;                   /* paths, resolved */
     size_t rule_count;
+    char **policy_files; /* paths, resolved; none: no policies */
+    size_t policy_file_count;
+    int policy_mode;                    /* enum policy_mode */
+    char *region;                       /* of ARNs */
     char *account_id;                   /* 12 digits */
     int64_t workers;                    /* 0: one per core */
     int64_t in_flight;                  /* messages at most between source and final */

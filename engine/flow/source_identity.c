@@ -267,7 +267,9 @@ void source_identity_name(struct source_identity *s, const struct clock *clock, 
                           struct source_message *m)
 {
     buf_reset(&s->texts);
-    if (s->opener) {
+    bool by_broker =
+        !m->seal && m->message.topic_len > 0 && m->message.topic[0] == '$'; /* `$SYS`, lifecycle events: never sealed */
+    if (s->opener && !by_broker) {
         m->identity = open_seal(s, m);
         say(s, clock, broker, m);
     }

@@ -20,6 +20,7 @@ struct listen_source {
     const struct clock *clock;
     struct session_store *sessions; /* NULL: nobody remembers */
     struct client_store *clients;   /* of its */
+    struct authorizer *authorizer;  /* NULL: none */
     struct source_sink *sink;
     struct listener *listener;
     pthread_t thread;
@@ -91,6 +92,7 @@ static void *source_open(const struct conf *conf, const struct source_env *env, 
     }
     s->clock = env->clock;
     s->sessions = env->sessions;
+    s->authorizer = env->authorizer;
     if (listen_conf_read(&s->conf, conf, errs) == 0 && check_memory(&s->conf, conf, env->memory, errs) == 0)
         return s;
     listen_conf_clear(&s->conf);
@@ -110,7 +112,8 @@ static int source_start(void *source, struct source_sink *sink, const struct sou
     s->clients = s->sessions ? s->sessions->clients(s->sessions, s->conf.address, e) : NULL;
     if (s->sessions && !s->clients)
         return -1;
-    s->listener = listener_open(&s->conf, s->clock, &handler, s->clients, e);
+    const struct listener_ports ports = { .store = s->clients, .authorizer = s->authorizer };
+    s->listener = listener_open(&s->conf, s->clock, &handler, &ports, e);
     if (!s->listener)
         return -1;
     s->started = thread_start(&s->thread, "listen", run, s, e) == 0;

@@ -257,6 +257,10 @@ enum arrival arrivals_publish(struct arrivals *a, const struct packet *p, struct
     enum arrival answer = resolve_topic(a, p, &topic, fault);
     if (answer != ARRIVAL_MESSAGE)
         return answer;
+    if (a->may_publish && !a->may_publish(a->may_ctx, topic, publish->retain)) {
+        fail(fault, REASON_NOT_AUTHORIZED, "it may not publish to this topic");
+        return ARRIVAL_FAULT;
+    }
     *m = (struct source_message) { .message = { .topic = topic.p,
                                                 .topic_len = topic.len,
                                                 .payload = publish->payload.p,

@@ -32,12 +32,15 @@ struct arrivals {
     uint32_t *ids;
     size_t id_cap;
     struct buf texts; /* what must be NUL-terminated */
+    bool (*may_publish)(void *ctx, struct packet_text topic,
+                        bool retain); /* NULL: everything; asked before anything is noted */
+    void *may_ctx;
 };
 
 enum arrival {
     ARRIVAL_MESSAGE, /* *m is to be handed over; its token is 0 for QoS 0 (nothing to settle) */
     ARRIVAL_KNOWN,   /* came again; nothing to do */
-    ARRIVAL_FAULT,   /* the peer broke a rule: *fault */
+    ARRIVAL_FAULT,   /* the peer broke a rule, or may not publish this: *fault */
     ARRIVAL_MEMORY,  /* nothing was taken; the packet may be given again */
 };
 

@@ -29,6 +29,7 @@
 #include "engine/base/random.h"
 #include "engine/base/siphash.h"
 #include "engine/mqtt/ack_window.h"
+#include "engine/mqtt/certificate_vars.h"
 #include "engine/mqtt/password_file.h"
 #include "engine/mqtt/served.h"
 #include "engine/mqtt/stream.h"
@@ -70,6 +71,7 @@ struct connection {
     struct served served;
     struct client *client; /* NULL: not let in yet */
     char *principal;       /* NULL: anonymous */
+    void *authorized;      /* the authorizer's handle */
     char source_ip[SOURCE_IP_MAX];
     char *in; /* what was read and is not done with */
     size_t in_len, in_cap;
@@ -85,7 +87,8 @@ struct listener {
     const struct listen_conf *conf;
     const struct clock *clock;
     struct listener_handler handler;
-    struct client_store *store; /* NULL: none */
+    struct client_store *store;    /* NULL: none */
+    struct authorizer *authorizer; /* NULL: everybody may everything */
     struct served_limits limits;
     struct stream_tls *tls;
     struct password_file *passwords;
@@ -280,6 +283,15 @@ static void name_publisher(const struct connection *c, struct message *m)
     m->source_ip = c->source_ip[0] ? c->source_ip : NULL;
 }
 
+/* The authorizer logs what it refuses. */
+static bool may_publish(void *ctx, struct packet_text topic, bool retain)
+{
+    struct connection *c = ctx;
+    struct authorizer *a = c->client->listener->authorizer;
+    return !a || (a->may(a, c->authorized, AUTHORIZE_PUBLISH, topic.p, topic.len) &&
+                  (!retain || a->may(a, c->authorized, AUTHORIZE_RETAIN_PUBLISH, topic.p, topic.len)));
+}
+
 /* A will that the sink has no room for is lost, which is what QoS 0 allows; it is said. */
 static void publish_will(struct listener *l, struct connection *c)
 {
@@ -292,6 +304,8 @@ static void publish_will(struct listener *l, struct connection *c)
                                              .over_mqtt = true,
                                              .payload_format = PAYLOAD_FORMAT_ABSENT } };
     name_publisher(c, &m.message);
+    if (!may_publish(c, (struct packet_text) { .p = s->will_topic.p, .len = s->will_topic.len }, s->will_retain))
+        return;
     if (l->handler.message(l->handler.ctx, &m) != SINK_TAKEN)
         log_event(LOG_LEVEL_WARN, (const char *[]) { "source", "listen", "clientId", c->client->id, NULL },
                   "the client's will found no room");
@@ -350,6 +364,8 @@ static void free_ended(struct listener *l)
         l->ended = c->next;
         served_clear(&c->served);
         free(c->principal);
+        if (c->authorized)
+            l->authorizer->part(l->authorizer, c->authorized);
         free(c->in);
         free(c);
     }
@@ -374,6 +390,49 @@ static uint8_t authenticate(struct listener *l, struct connection *c)
         return REASON_BAD_PASSWORD;
     c->principal = strndup(x->user_name.p, x->user_name.len);
     return c->principal ? 0 : REASON_UNAVAILABLE;
+}
+
+/* What its certificate says, for the authorizer. -1: memory, or a certificate that cannot be read. */
+static int read_certificate(const struct connection *c, struct certificate_vars *vars, struct authorizer_value **values)
+{
+    struct err e = { 0 };
+    size_t len;
+    unsigned char *der = stream_peer_der(c->stream, &len);
+    int rc = der ? certificate_vars_read(vars, der, len, &e) : 0;
+    free(der);
+    *values = rc == 0 ? calloc(vars->count + 1, sizeof(**values)) : NULL;
+    for (size_t i = 0; *values && i < vars->count; i++)
+        (*values)[i] = (struct authorizer_value) { .name = vars->items[i].name,
+                                                   .value = vars->items[i].value,
+                                                   .value_len = vars->items[i].value_len };
+    return *values ? 0 : -1;
+}
+
+/* 0, or the reason code. id: of the client. */
+static uint8_t authorize(struct listener *l, struct connection *c, struct packet_text id)
+{
+    struct authorizer *a = l->authorizer;
+    struct certificate_vars vars = { 0 };
+    struct authorizer_value *values = NULL;
+    char *client_id = a ? strndup(id.p, id.len) : NULL, certificate[65];
+    if (!a)
+        return 0;
+    bool has_certificate = stream_peer_certificate(c->stream, certificate);
+    if (client_id && read_certificate(c, &vars, &values) == 0) {
+        const struct authorizer_subject who = { .client_id = client_id,
+                                                .principal = c->principal,
+                                                .user_name = has_certificate ? NULL : c->principal,
+                                                .source_ip = c->source_ip[0] ? c->source_ip : NULL,
+                                                .certificate = values,
+                                                .certificate_count = vars.count };
+        c->authorized = a->meet(a, &who);
+    }
+    free(values);
+    certificate_vars_clear(&vars);
+    free(client_id);
+    if (!c->authorized)
+        return REASON_UNAVAILABLE;
+    return a->may(a, c->authorized, AUTHORIZE_CONNECT, id.p, id.len) ? 0 : REASON_NOT_AUTHORIZED;
 }
 
 static void take_over(struct listener *l, struct client *client)
@@ -408,7 +467,8 @@ static void refuse(struct connection *c, uint8_t code)
         uint8_t code;
         const char *why;
     } reasons[] = {
-        { REASON_NOT_AUTHORIZED, "refused: it shows neither a password nor a certificate" },
+        { REASON_NOT_AUTHORIZED,
+          "refused: it shows neither a password nor a certificate, or policies do not let it in" },
         { REASON_BAD_PASSWORD, "refused: its user name or password is wrong" },
         { REASON_QUOTA, "refused: there are too many clients" },
     };
@@ -435,6 +495,11 @@ static void let_in(struct listener *l, struct connection *c)
         id.len = (size_t)snprintf(assigned, sizeof(assigned), "auto-%s", uuid);
         id.p = assigned;
     }
+    code = authorize(l, c, id);
+    if (code != 0) {
+        refuse(c, code);
+        return;
+    }
     struct client *client = find_session(l, id, c->served.connect.clean_start, &present);
     if (!client) {
         refuse(c, REASON_QUOTA);
@@ -442,6 +507,8 @@ static void let_in(struct listener *l, struct connection *c)
     }
     c->client = client;
     client->connection = c;
+    client->arrivals.may_publish = l->authorizer ? may_publish : NULL;
+    client->arrivals.may_ctx = c;
     served_accept(&c->served, &client->arrivals, present, assigned[0] ? assigned : NULL);
     client_keep(client, c->served.session_expiry_s); /* before the CONNACK is written */
     log_event(LOG_LEVEL_DEBUG,
@@ -925,7 +992,8 @@ static void take_kept(void *ctx, const char *id, size_t len, uint32_t expiry_s)
 }
 
 struct listener *listener_open(const struct listen_conf *conf, const struct clock *clock,
-                               const struct listener_handler *handler, struct client_store *store, struct err *e)
+                               const struct listener_handler *handler, const struct listener_ports *ports,
+                               struct err *e)
 {
     struct listener *l = calloc(1, sizeof(*l));
     if (!l) {
@@ -945,8 +1013,9 @@ struct listener *listener_open(const struct listen_conf *conf, const struct cloc
                                          .connect_ms = (uint64_t)conf->connect_timeout_ms,
                                          .keep_alive_max_s = KEEP_ALIVE_MAX_S,
                                          .session_expiry_max_s = (uint32_t)(conf->session_expiry_max_ms / 1000) };
-    l->store = store;
-    if (open_parts(l, e) == 0 && (!store || store->load(store, take_kept, l, e) == 0))
+    l->store = ports->store;
+    l->authorizer = ports->authorizer;
+    if (open_parts(l, e) == 0 && (!l->store || l->store->load(l->store, take_kept, l, e) == 0))
         return l;
     listener_free(l);
     return NULL;

@@ -8,6 +8,9 @@
  * A session is known by its client id. It outlives its connection as long as the client asked for and the options allow, and
  * with it what is under way: what the client sends again after a reconnect is recognised. Sessions live in memory.
  *
+ * An authorizer says which client may connect and publish what. A client that publishes what it may not is disconnected, as AWS IoT does; nothing of
+ * the message is noted, so it is not acknowledged either.
+ *
  * Threads: all of it runs on one thread, the owner, but listener_wake and listener_settle, which may run anywhere. */
 #ifndef SLUICE_MQTT_LISTENER_H
 #define SLUICE_MQTT_LISTENER_H
@@ -15,6 +18,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/err.h"
 #include "engine/mqtt/listen_conf.h"
+#include "sluice/authorizer.h"
 #include "sluice/session_store.h"
 #include "sluice/source.h"
 
@@ -38,10 +42,15 @@ struct listener_counts {
     uint64_t refused; /* since the start: wrong password, too many, a broken rule */
 };
 
-/* Reads the files for TLS and the passwords; binds. conf, clock and handler are borrowed, store (NULL: none) till listener_free.
+struct listener_ports {
+    struct client_store *store;    /* NULL: no session outlives the process */
+    struct authorizer *authorizer; /* NULL: who is let in may do everything */
+};
+
+/* Reads the files for TLS and the passwords; binds. conf, clock and handler are borrowed, what ports names till listener_free.
  * Returns owned; NULL: ERR_IO (the address is taken, the store cannot be read), ERR_CONF_VALUE, ERR_MEMORY. */
 struct listener *listener_open(const struct listen_conf *conf, const struct clock *clock,
-                               const struct listener_handler *handler, struct client_store *store,
+                               const struct listener_handler *handler, const struct listener_ports *ports,
                                struct err *e) MUST_CHECK;
 /* Says goodbye to all (MQTT 5: server shutting down) and closes. Only when no further settle can come. */
 void listener_free(struct listener *l);

@@ -200,3 +200,8 @@ bool stream_peer_certificate(const struct stream *s, char out[65])
 {
     return s->tls && tls_link_peer_certificate(s->tls, out);
 }
+
+unsigned char *stream_peer_der(const struct stream *s, size_t *len)
+{
+    return s->tls ? tls_link_peer_der(s->tls, len) : NULL;
+}

@@ -68,5 +68,7 @@ ssize_t stream_write(struct stream *s, const void *bytes, size_t len, struct err
 void stream_peer(const struct stream *s, char *out, size_t size);
 /* SHA-256 of the client certificate's DER form as 64 lower case hex digits (AWS IoT's certificate id); false: it has shown none. */
 bool stream_peer_certificate(const struct stream *s, char out[65]);
+/* The peer's certificate in DER, owned (free), and its length; NULL: there is none, or memory is short. */
+unsigned char *stream_peer_der(const struct stream *s, size_t *len);
 
 #endif

@@ -24,5 +24,6 @@ bool tls_link_has_pending(const struct tls_link *l);
 /* Say goodbye, if that goes without waiting. Only after the handshake. */
 void tls_link_bye(struct tls_link *l);
 bool tls_link_peer_certificate(const struct tls_link *l, char out[65]);
+unsigned char *tls_link_peer_der(const struct tls_link *l, size_t *len);
 
 #endif

@@ -370,3 +370,12 @@ bool tls_link_peer_certificate(const struct tls_link *l, char out[65])
     out[64] = '\0';
     return true;
 }
+
+unsigned char *tls_link_peer_der(const struct tls_link *l, size_t *len)
+{
+    const X509 *cert = SSL_get0_peer_certificate(l->ssl);
+    int size = cert ? i2d_X509(cert, NULL) : 0;
+    unsigned char *der = size > 0 ? malloc((size_t)size) : NULL, *end = der;
+    *len = der ? (size_t)i2d_X509(cert, &end) : 0;
+    return der;
+}

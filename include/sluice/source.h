@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct authorizer;
 struct clock;
 struct conf;
 struct err;
@@ -75,6 +76,7 @@ struct source_env {
     size_t memory; /* bytes that a source may hold of what it has read and not handed over; 0: no bound */
     struct session_store
         *sessions; /* what sessions hold at brokers; NULL: nobody remembers. There from start to close */
+    struct authorizer *authorizer; /* what clients of ours may do; NULL: everything. There from start to close */
 };
 
 struct source_type {

@@ -221,9 +221,10 @@ class Broker:
 class Mosquitto(Broker):
     """config: further lines of mosquitto.conf. users: {name: password}, then nobody else is let in. tls: None, "server" (the broker has a
     certificate) or "client" (it wants one too), with a TLS listener on tls_port beside the plain one; certificate: of Certificates, by name.
-    websocket: a further listener on ws_port."""
+    websocket: a further listener on ws_port. environment: more of it for the broker. command: what runs it (valgrind, say)."""
 
-    def __init__(self, config="", users=None, tls=None, certificate="server", websocket=False):
+    def __init__(self, config="", users=None, tls=None, certificate="server", websocket=False, environment=None, command=()):
+        self.environment, self.command = environment, command
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-mosquitto-"))
         self.port, self.tls_port, self.ws_port = free_port(), None, None
         self.users, self.process, self.log = users, None, None
@@ -257,8 +258,8 @@ class Mosquitto(Broker):
         return f"ws://127.0.0.1:{self.ws_port}"
 
     def start(self):
-        self.process = subprocess.Popen([MOSQUITTO, "-c", self.config], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                        errors="replace")
+        self.process = subprocess.Popen([*self.command, MOSQUITTO, "-c", self.config], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        text=True, errors="replace", env={**os.environ, **self.environment} if self.environment else None)
         self.log = Lines(self.process.stdout)
         self.log.wait_text(" running")
 

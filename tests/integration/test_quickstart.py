@@ -12,7 +12,8 @@ import unittest
 import urllib.error
 import urllib.request
 
-from mosquitto_fixture import Lines, free_port
+from mosquitto_fixture import MOSQUITTO, Lines, free_port
+from plugin_fixture import sanitizer_environment
 from sluice_fixture import PATIENCE, ROOT, SLUICE, read_ndjson, wait_until
 
 EXAMPLES = ROOT / "deploy/examples"
@@ -34,9 +35,18 @@ def processes_of(folder):
 
 
 class QuickstartTest(unittest.TestCase):
+    def mosquitto(self):
+        """As it is, or with the library of the plugin's sanitizer in front."""
+        settings = " ".join(f"{name}={value}" for name, value in sanitizer_environment().items())
+        path = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "mosquitto"
+        path.write_text(f'#!/bin/sh\nexec env {settings} {MOSQUITTO} "$@"\n', encoding="ascii")
+        path.chmod(0o755)
+        return path
+
     def start(self, *arguments):
         process = subprocess.Popen([ROOT / "deploy/quickstart", "--no-install", "--sluice", SLUICE, *arguments], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                                   env={**os.environ, "MOSQUITTO": str(self.mosquitto())})
         output = Lines(process.stdout)
         self.addCleanup(self.end, process)
         return process, output
@@ -64,6 +74,7 @@ class QuickstartTest(unittest.TestCase):
         for name, (matched, filtered, delivered, failed, in_flight) in rules.items():
             self.assertEqual((matched, filtered + delivered, failed, in_flight), (seconds * 40, matched, 0, 0), name)
         self.assert_functions(text, rules)
+        self.assertEqual(len(re.findall(r'(?m)^\{"client":"gateway-[1-4]","topic":"plant/[1-4]/telemetry"', text)), 2)
         return text, rules
 
     def assert_functions(self, text, rules):
@@ -82,12 +93,12 @@ class QuickstartTest(unittest.TestCase):
 
     def test_brokers_database_and_functions(self):
         text, rules = self.run_through(2)
-        self.assertEqual(sorted(rules), ["devices", "maintenance", "overheat", "readings", "tickets"])
+        self.assertEqual(sorted(rules), ["clients", "devices", "maintenance", "overheat", "readings", "tickets"])
         self.assertNotIn("Kafka", text)
 
     def test_with_kafka(self):
         text, rules = self.run_through(2, "--with-kafka")
-        self.assertEqual(sorted(rules), ["devices", "maintenance", "overheat", "readings", "stream", "tickets"])
+        self.assertEqual(sorted(rules), ["clients", "devices", "maintenance", "overheat", "readings", "stream", "tickets"])
         self.assertGreaterEqual(int(re.search(r"topic plant\.readings \((\d+) records", text).group(1)), rules["stream"][2])
         self.assertRegex(text, r"(?m)^partition \d, offset \d+, key [1-4]/\w+: \{\"site\":")
 
@@ -104,8 +115,11 @@ class QuickstartTest(unittest.TestCase):
 
 class ExamplesTest(unittest.TestCase):
     def test_configurations_are_right(self):
-        for name, rules in ("sluice.yaml", 5), ("with-kafka.yaml", 6):
-            result = subprocess.run([SLUICE, "check", "-c", EXAMPLES / name], env={**os.environ, **ANYWHERE}, capture_output=True, text=True,
+        key = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "key"
+        key.write_text("0123456789abcdef" * 4, encoding="ascii")
+        key.chmod(0o600)
+        for name, rules in ("sluice.yaml", 6), ("with-kafka.yaml", 7):
+            result = subprocess.run([SLUICE, "check", "-c", EXAMPLES / name], env={**os.environ, **ANYWHERE, "SLUICE_IDENTITY_KEY": str(key)}, capture_output=True, text=True,
                                     check=False, timeout=PATIENCE)
             self.assertEqual((result.returncode, result.stdout), (0, f"{rules} rules checked, no errors, 0 warnings\n"), result.stderr)
 

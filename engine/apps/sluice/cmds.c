@@ -155,6 +155,24 @@ int fail(const char *command, const char *fmt, ...)
 }
 
 const struct cmd cmds[] = {
+    { "authorize", "--policies FILES --client ID [OPTION]... ACTION RESOURCE...",
+      "Say whether AWS IoT policies allow an action, and which statement decides",
+      "  -p, --policies FILES  policy files and folders, with commas between them\n"
+      "  -c, --client ID       client id of the connection\n"
+      "  --principal P         fingerprint of its certificate, or its user name\n"
+      "  --user NAME           its user name\n"
+      "  --thing T             count it as attached to this thing, whatever the files say\n"
+      "  --source-ip A         its address\n"
+      "  --region R, --account A  of the resources (default us-east-1, 000000000000)\n"
+      "ACTION is one of AWS IoT's, with or without \"iot:\". RESOURCE is an ARN, or what stands behind its account: "
+      "topic/a/b,\n"
+      "topicfilter/a/#, client/lamp1.\n"
+      "\n"
+      "   or: sluice authorize --cases FILE.jsonl...\n"
+      "runs cases (tests/cases/policy/) and ends with \"N passed, N failed\".\n"
+      "\n"
+      "Exit code: 0 all are ALLOWED or passed, 1 not all, 2 wrong command line.\n",
+      cmd_authorize },
     { "bench", "[eval | ingest | pipeline] [options]", "Measure sluice on this machine",
       "eval (the default): payload bytes in, output bytes out, on one core, without input or output\n"
       "  --seconds N         time for each figure (default 1)\n"

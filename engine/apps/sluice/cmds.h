@@ -36,6 +36,7 @@ int cmd_functions(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_show_options(int argc, char **argv);
 int cmd_passwd(int argc, char **argv);
+int cmd_authorize(int argc, char **argv);
 
 /* Parsed command line: options are `--name value`, `--name=value` or `-x value`; the rest is `args`.
  *   static const struct cmd_option options[] = { { "topic", 't', &topic }, { "json", 0, NULL, &json } };

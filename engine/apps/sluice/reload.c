@@ -7,10 +7,11 @@
 #include <string.h>
 
 #include "engine/apps/sluice/cmds.h"
+#include "engine/apps/sluice/policies.h"
 #include "engine/apps/sluice/supervisor.h"
 #include "engine/base/clock.h"
+#include "engine/base/conf_files.h"
 #include "engine/base/log.h"
-#include "engine/flow/rule_file.h"
 
 #define QUIET_MS    200
 #define PATIENCE_MS 2000
@@ -20,13 +21,16 @@
 static void watch_paths(struct reload *r, const struct service_conf *conf)
 {
     struct err e = { 0 };
-    const char **paths = calloc(conf->rule_count + 1, sizeof(*paths));
+    size_t count = conf->rule_count;
+    const char **paths = calloc(count + conf->policy_file_count + 1, sizeof(*paths));
     struct rule_watch *watch = NULL;
     if (paths) {
         for (size_t i = 0; i < conf->rule_count; i++)
             paths[i] = conf->rules[i];
-        paths[conf->rule_count] = r->conf_path;
-        watch = rule_watch_new(paths, conf->rule_count + 1, rule_file_has_name, &e);
+        for (size_t i = 0; i < conf->policy_file_count; i++)
+            paths[count++] = conf->policy_files[i];
+        paths[count++] = r->conf_path;
+        watch = rule_watch_new(paths, count, conf_files_has_name, &e);
     }
     free(paths);
     if (!watch) {
@@ -94,6 +98,19 @@ static bool reload_rules(struct reload *r, const struct service_conf *fresh, str
     return in_force;
 }
 
+/* Policies do not depend on rules, nor rules on them: one is taken over without the other. */
+static void reload_policies(struct reload *r, const struct service_conf *fresh)
+{
+    struct errs errs = { 0 };
+    bool in_force = policies_reload(r->service->policies, fresh, &errs);
+    report_errs(&errs, r->conf_path);
+    if (in_force)
+        log_info("policies reloaded");
+    else
+        log_error("policies not reloaded: those from before go on");
+    errs_clear(&errs);
+}
+
 static void say_reloaded(size_t errors, bool in_force, size_t rules)
 {
     const char *s = rules == 1 ? "" : "s", *errors_s = errors == 1 ? "" : "s";
@@ -122,6 +139,8 @@ void reload_now(struct reload *r)
     if (errs.errors == 0)
         supervisor_ready(rules);
     say_reloaded(errs.errors, in_force, rules);
+    if (fresh && r->service->policies && fresh->policy_file_count > 0)
+        reload_policies(r, fresh);
     service_conf_free(fresh);
     errs_clear(&errs);
 }

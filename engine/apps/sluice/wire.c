@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/apps/sluice/case_check.h"
+#include "engine/apps/sluice/policies.h"
 #include "engine/base/clock.h"
 #include "engine/base/machine_memory.h"
 #include "engine/devices/store_sqlite.h"
@@ -158,6 +159,16 @@ static void open_store(struct service *s, struct errs *errs)
         errs_take(errs, &e);
 }
 
+/* Checked wherever they are named; only a listen source asks them. */
+static void open_policies(struct service *s, struct errs *errs)
+{
+    if (s->conf->policy_file_count == 0)
+        return;
+    s->policies = policies_open(s->conf, errs);
+    if (s->policies)
+        s->source_env.authorizer = policies_authorizer(s->policies);
+}
+
 static void divide_memory(struct service *s)
 {
     const struct service_conf *conf = s->conf;
@@ -182,6 +193,7 @@ void service_open(struct service *s, const char *path, struct errs *errs)
     int rc = targets_open(&s->targets, s->conf->connections, default_mqtt(s->conf), errs);
     s->lookups = lookups_open(s->conf->lookups, &clock_system, errs);
     open_store(s, errs);
+    open_policies(s, errs);
     open_sources(s, errs); /* also if a connection was wrong: its errors are as much worth knowing */
     (void)rc;
 }
@@ -280,6 +292,7 @@ void service_close(struct service *s)
     ruleset_unref(s->ruleset);
     targets_clear(&s->targets);
     lookups_close(s->lookups);
+    policies_close(s->policies);
     store_sqlite_free(s->store);
     service_conf_free(s->conf);
     *s = (struct service) { 0 };

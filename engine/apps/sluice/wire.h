@@ -19,6 +19,7 @@ struct service {
     struct source_env source_env;
     struct targets targets;
     struct store_sqlite *store; /* NULL: nothing needs one */
+    struct policies *policies;  /* NULL: none are configured */
     struct lookups *lookups;    /* opened; started and closed by who runs a flow, else closed by service_close */
     struct flow_source *sources;
     size_t source_count;

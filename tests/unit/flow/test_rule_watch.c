@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "engine/flow/rule_file.h"
+#include "engine/base/conf_files.h"
 #include "engine/flow/rule_watch.h"
 
 static char before[4096];
@@ -41,7 +41,7 @@ static int tear_down(void **state)
 static void watch_path(const char *path)
 {
     struct err e = { 0 };
-    watch = rule_watch_new(&path, 1, rule_file_has_name, &e);
+    watch = rule_watch_new(&path, 1, conf_files_has_name, &e);
     assert_non_null(watch);
     assert_false(rule_watch_take(watch));
 }

@@ -313,7 +313,7 @@ static void listener_acknowledges_in_order(void **state)
     assert_int_equal(listen_conf_read(&conf, map, &errs), 0);
     desk_open(&d, listener_settle);
     struct listener_handler handler = { .ctx = &d, .message = take, .wait_room = wait_room };
-    struct listener *l = listener_open(&conf, &clock_system, &handler, NULL, &e);
+    struct listener *l = listener_open(&conf, &clock_system, &handler, &(struct listener_ports) { 0 }, &e);
     if (!l)
         fail_msg("%s", e.text);
     for (unsigned i = 0; i < CLIENTS; i++) {
