@@ -263,13 +263,21 @@ static const char *from_property(struct source_identity *s, const struct message
     return NULL;
 }
 
+/* `$SYS`, lifecycle events: never sealed. */
+static bool is_of_broker(const struct source_message *m)
+{
+    const char *name, *rest;
+    size_t name_len, rest_len;
+    const struct message *x = &m->message;
+    return !m->seal && x->topic_len > 0 && x->topic[0] == '$' &&
+           !topic_basic_ingest(x->topic, x->topic_len, &name, &name_len, &rest, &rest_len);
+}
+
 void source_identity_name(struct source_identity *s, const struct clock *clock, const char *broker,
                           struct source_message *m)
 {
     buf_reset(&s->texts);
-    bool by_broker =
-        !m->seal && m->message.topic_len > 0 && m->message.topic[0] == '$'; /* `$SYS`, lifecycle events: never sealed */
-    if (s->opener && !by_broker) {
+    if (s->opener && !is_of_broker(m)) {
         m->identity = open_seal(s, m);
         say(s, clock, broker, m);
     }

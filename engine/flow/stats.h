@@ -3,7 +3,8 @@
  *
  *     per rule     matched  = filtered + failed + delivered + dead + dropped + in flight
  *     per source   received = unmatched + settled + in flight
- *                  received = retained + opened + absent + forged + replayed, if it opens seals
+ *                  received = retained + opened + absent + forged + replayed, if it opens
+ *                             seals; but for what is the broker's own
  *
  * A rule's counters are sharded by worker. A run (one rule on one message) lives in one worker, so all its
  * transitions fall into one shard, each under that shard's short lock, and every shard satisfies the identity by

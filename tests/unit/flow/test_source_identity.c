@@ -212,6 +212,27 @@ static void two_keys_are_valid_while_they_change(void **state)
     assert_int_equal(name(&old), IDENTITY_FORGED);
 }
 
+static void what_is_of_the_broker_has_no_seal(void **state)
+{
+    static const struct {
+        const char *topic;
+        enum identity_state expected;
+    } cases[] = { { "$SYS/broker/uptime", IDENTITY_UNASKED },
+                  { "$aws/events/presence/connected/lamp-1", IDENTITY_UNASKED },
+                  { "$aws/rules/r/a", IDENTITY_ABSENT },
+                  { "a/$SYS", IDENTITY_ABSENT } };
+    (void)state;
+    must_configure(URL ", identity: { keyFile: a.key }");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct source_message m = message(cases[i].topic, "1");
+        assert_int_equal(name(&m), cases[i].expected);
+    }
+    struct source_message m = message("$SYS/broker/uptime", "1");
+    m.seal = "lamp-1";
+    m.seal_len = 6;
+    assert_int_equal(name(&m), IDENTITY_FORGED);
+}
+
 static void without_a_key_nothing_is_opened(void **state)
 {
     (void)state;
@@ -376,6 +397,7 @@ int main(void)
         cmocka_unit_test_teardown(what_does_not_open_names_nobody, clean_up),
         cmocka_unit_test_teardown(what_a_broker_sends_twice_opens_twice, clean_up),
         cmocka_unit_test_teardown(two_keys_are_valid_while_they_change, clean_up),
+        cmocka_unit_test_teardown(what_is_of_the_broker_has_no_seal, clean_up),
         cmocka_unit_test_teardown(without_a_key_nothing_is_opened, clean_up),
         cmocka_unit_test_teardown(what_is_no_text_is_unknown, clean_up),
         cmocka_unit_test_teardown(the_longest_have_room, clean_up),
