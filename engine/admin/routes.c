@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "engine/admin/auth_ask.h"
 #include "engine/base/json.h"
 
 typedef void route_handler(const struct routes *rt, const struct http_request *r, struct http_response *out);
@@ -21,6 +22,11 @@ static const struct route {
     const char *method, *path;
     route_handler *handler;
 } table[] = {
+    { "POST", "/auth/emqx/authenticate", auth_emqx_authenticate },
+    { "POST", "/auth/emqx/authorize", auth_emqx_authorize },
+    { "POST", "/auth/mosquitto-go-auth/acl", auth_go_acl },
+    { "POST", "/auth/mosquitto-go-auth/superuser", auth_go_superuser },
+    { "POST", "/auth/mosquitto-go-auth/user", auth_go_user },
     { "GET", "/health", get_health },
 };
 
