@@ -58,7 +58,8 @@ static const struct opt service_options[] = {
       .max = 86400000, .help = "how often statsFile is rewritten" },
     { "log", OPT_CONF, offsetof(struct fields, log), .help = "what is logged and how" },
     { "policies", OPT_CONF, offsetof(struct fields, policies),
-      .help = "AWS IoT policies: what clients of a listen source may do" },
+      .help = "AWS IoT policies: what clients of a listen source, and of brokers that ask, may do" },
+    { "admin", OPT_CONF, offsetof(struct fields, c.admin), .help = "the HTTP interface; absent: none" },
 };
 
 static const struct opt retry_options[] = {
@@ -125,14 +126,6 @@ static const struct section sections[] = {
     { "policies", "\"policies\"", policy_options, COUNT(policy_options), offsetof(struct fields, policies) },
 };
 
-/* Keys of the plan that do not exist yet, and what to do instead. */
-static const struct {
-    const char *name, *hint;
-} later_keys[] = {
-    { "admin",
-      "The admin interface is not implemented yet: leave it out. statsFile: PATH writes the counters to a file." },
-};
-
 static int no_memory(struct errs *errs)
 {
     errs_add(errs, SEV_ERROR, ERR_MEMORY, (struct span) { 0 }, "not enough memory to read the configuration");
@@ -148,28 +141,6 @@ static void read_sections(struct fields *f, const struct conf *root, struct errs
         const struct conf *map = s->offset ? *(const struct conf **)((char *)f + s->offset) : root;
         if (opt_read(s->options, s->count, map, s->what, map ? map->at : root->at, f, errs) < 0)
             continue; /* the errors are counted by the caller */
-    }
-}
-
-/* Set the hint of the error about the key at that place. */
-static void hint_at(struct errs *errs, struct span at, const char *hint)
-{
-    for (size_t i = 0; i < errs->count; i++) {
-        struct err *e = &errs->items[i];
-        if (e->code == ERR_CONF_KEY && e->at.src == at.src && e->at.off == at.off)
-            err_hint(e, "%s", hint);
-    }
-}
-
-/* Say plainly what a key that only exists in the plan is about, where opt_read calls it unknown. */
-static void explain_later_keys(const struct conf *root, struct errs *errs)
-{
-    for (size_t k = 0; k < COUNT(later_keys); k++) {
-        const struct conf *value = conf_get(root, later_keys[k].name);
-        for (size_t i = 0; value && i < root->count; i++) {
-            if (root->items[i] == value)
-                hint_at(errs, root->keys[i]->at, later_keys[k].hint);
-        }
     }
 }
 
@@ -447,6 +418,19 @@ static void take_connections(struct service_conf *c, struct errs *errs)
     err_hint(e, "For example: connections: { warehouse: { postgres: { conninfo: \"dbname=plant\" } } }");
 }
 
+/* Its options are read by the interface; without a map there is no place for them. */
+static void take_admin(struct service_conf *c, struct errs *errs)
+{
+    const struct conf *admin = c->admin;
+    if (!admin || (admin->kind == CONF_MAP && !admin->unusable))
+        return;
+    c->admin = NULL;
+    if (admin->unusable)
+        return;
+    struct err *e = errs_add(errs, SEV_ERROR, ERR_CONF_TYPE, admin->at, "\"admin\" must be a map");
+    err_hint(e, "For example: admin: { listen: \"127.0.0.1:8080\" }");
+}
+
 /* ---- the whole ---- */
 
 void service_conf_free(struct service_conf *c)
@@ -478,7 +462,7 @@ static int read_all(struct fields *f, struct errs *errs)
     struct conf *root = f->c.root;
     conf_fill_secrets(root, errs);
     read_sections(f, root, errs);
-    explain_later_keys(root, errs);
+    take_admin(&f->c, errs);
     check_values(f, root, errs);
     take_connections(&f->c, errs);
     if (take_store(&f->c, errs) < 0)

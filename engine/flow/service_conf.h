@@ -18,7 +18,8 @@
  *     statsFile: stats.json
  *     statsInterval: 1s
  *     log: { level: info, form: auto }
- *     policies: { files: [policies/], mode: enforce, region: us-east-1 } */
+ *     policies: { files: [policies/], mode: enforce, region: us-east-1 }
+ *     admin: { listen: "127.0.0.1:8080" } */
 #ifndef SLUICE_FLOW_SERVICE_CONF_H
 #define SLUICE_FLOW_SERVICE_CONF_H
 
@@ -46,6 +47,7 @@ struct service_conf {
     size_t source_count;
     const struct conf *connections; /* map or NULL */
     const struct conf *lookups;     /* likewise: read by who answers */
+    const struct conf *admin;       /* likewise; NULL: no HTTP interface */
     char **rules;                   /* paths, resolved */
     size_t rule_count;
     char **policy_files; /* paths, resolved; none: no policies */

@@ -19,7 +19,13 @@ struct authorizer_subject {
     size_t certificate_count;
 };
 
-enum authorizer_right { AUTHORIZE_CONNECT, AUTHORIZE_PUBLISH, AUTHORIZE_RETAIN_PUBLISH };
+enum authorizer_right {
+    AUTHORIZE_CONNECT,
+    AUTHORIZE_PUBLISH,
+    AUTHORIZE_RETAIN_PUBLISH,
+    AUTHORIZE_SUBSCRIBE, /* name: a topic filter */
+    AUTHORIZE_RECEIVE
+};
 
 struct authorizer {
     /* Returns a handle for the connection, owned (part); NULL: memory. One thread at a time for each handle. */

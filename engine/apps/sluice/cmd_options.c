@@ -2,6 +2,7 @@
 /* `sluice options`: every option table, as help prints it. sluice.yaml(5) is made of this. */
 #include "engine/apps/sluice/cmds.h"
 
+#include "engine/admin/admin.h"
 #include "engine/apps/sluice/wire.h"
 #include "engine/base/opt.h"
 
@@ -39,6 +40,8 @@ int cmd_show_options(int argc, char **argv)
     service_conf_help(&out);
     buf_puts(&out, "lookups:\n");
     lookups_help(&out);
+    buf_puts(&out, "admin:\n");
+    admin_help(&out);
     print_sources(&out);
     print_actions(&out);
     bool ok = !out.failed && fwrite(out.p, 1, out.len, stdout) == out.len;

@@ -14,6 +14,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "engine/admin/admin.h"
 #include "engine/apps/sluice/reload.h"
 #include "engine/apps/sluice/status_table.h"
 #include "engine/apps/sluice/supervisor.h"
@@ -192,7 +193,9 @@ static void report_remainder(struct runner *r, size_t left)
 static int run_flow(struct runner *r, const char *conf)
 {
     struct err e = { 0 };
-    if (lookups_start(r->service.lookups, &e) < 0 || flow_start(r->flow, r->service.ruleset, &e) < 0) {
+    if (service_admin_start(&r->service, &e) < 0 || lookups_start(r->service.lookups, &e) < 0 ||
+        flow_start(r->flow, r->service.ruleset, &e) < 0) {
+        admin_stop(r->service.admin);
         print_err(&e);
         return EXIT_FAILED;
     }
@@ -201,6 +204,7 @@ static int run_flow(struct runner *r, const char *conf)
     supervisor_ready(r->service.ruleset->rule_count);
     int sig = serve(r);
     supervisor_stopping();
+    admin_stop(r->service.admin);
     reload_clear(&r->reload);
     if (sig != SIGUSR1)
         log_info("%s: stopping, %" PRId64 " s for what is in flight", sig == SIGTERM ? "SIGTERM" : "SIGINT",

@@ -120,7 +120,9 @@ static bool may(struct authorizer *a, void *client, enum authorizer_right right,
         const char *name;
     } rights[] = { [AUTHORIZE_CONNECT] = { POLICY_CONNECT, "iot:Connect" },
                    [AUTHORIZE_PUBLISH] = { POLICY_PUBLISH, "iot:Publish" },
-                   [AUTHORIZE_RETAIN_PUBLISH] = { POLICY_RETAIN_PUBLISH, "iot:RetainPublish" } };
+                   [AUTHORIZE_RETAIN_PUBLISH] = { POLICY_RETAIN_PUBLISH, "iot:RetainPublish" },
+                   [AUTHORIZE_SUBSCRIBE] = { POLICY_SUBSCRIBE, "iot:Subscribe" },
+                   [AUTHORIZE_RECEIVE] = { POLICY_RECEIVE, "iot:Receive" } };
     struct policies *p = (struct policies *)(void *)a;
     struct known *k = client;
     if (!is_fresh(p, k))

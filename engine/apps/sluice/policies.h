@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The service's policies: loaded at start, exchanged while it runs, asked by the listener through the authorizer's port. */
+/* The service's policies: loaded at start, exchanged while it runs, asked by the listener and by brokers over HTTP through the authorizer's port. */
 #ifndef SLUICE_APP_POLICIES_H
 #define SLUICE_APP_POLICIES_H
 

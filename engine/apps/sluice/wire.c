@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/admin/admin.h"
 #include "engine/apps/sluice/case_check.h"
 #include "engine/apps/sluice/policies.h"
 #include "engine/base/clock.h"
@@ -14,6 +15,7 @@
 #include "engine/flow/source_listen.h"
 #include "engine/flow/source_mqtt.h"
 #include "engine/flow/source_replay.h"
+#include "engine/mqtt/password_file.h"
 
 const struct source_type *const source_types[] = { &source_mqtt, &source_listen, &source_replay, NULL };
 
@@ -159,7 +161,7 @@ static void open_store(struct service *s, struct errs *errs)
         errs_take(errs, &e);
 }
 
-/* Checked wherever they are named; only a listen source asks them. */
+/* Checked wherever they are named; a listen source and the admin interface ask them. */
 static void open_policies(struct service *s, struct errs *errs)
 {
     if (s->conf->policy_file_count == 0)
@@ -168,6 +170,52 @@ static void open_policies(struct service *s, struct errs *errs)
     if (s->policies)
         s->source_env.authorizer = policies_authorizer(s->policies);
 }
+
+/* --- the admin interface --- */
+
+static void open_passwords(struct service *s, const struct conf *section, struct errs *errs)
+{
+    const char *path = admin_password_file(s->admin);
+    struct err e = { 0 };
+    if (path) {
+        s->passwords = password_file_load(path, &e);
+        if (!s->passwords)
+            errs_refuse_value(errs, &e, conf_get(section, "passwordFile")->at);
+    } else if (s->policies) {
+        struct err *w = errs_add(errs, SEV_WARNING, ERR_CONF_MISSING, section->at,
+                                 "\"admin\" has no passwordFile: brokers that ask whether a client may connect get an "
+                                 "answer that looks at no password");
+        err_hint(w, "Name a passwordFile, or let the broker check passwords by itself.");
+    }
+}
+
+static void open_admin(struct service *s, struct errs *errs)
+{
+    const struct conf *section = s->conf->admin;
+    if (!section)
+        return;
+    s->admin = admin_open(section, errs);
+    if (s->admin)
+        open_passwords(s, section, errs);
+}
+
+static bool fits(const void *ctx, const char *name, size_t name_len, const char *password, size_t password_len)
+{
+    return password_file_fits(ctx, name, name_len, password, password_len);
+}
+
+int service_admin_start(struct service *s, struct err *e)
+{
+    const struct admin_env env = { .authorizer = s->policies ? policies_authorizer(s->policies) : NULL,
+                                   .fits = s->passwords ? fits : NULL,
+                                   .fits_ctx = s->passwords };
+    if (!s->admin || admin_start(s->admin, &env, e) == 0)
+        return 0;
+    e->at = conf_get(s->conf->admin, "listen")->at;
+    return -1;
+}
+
+/* --- all of it --- */
 
 static void divide_memory(struct service *s)
 {
@@ -194,6 +242,7 @@ void service_open(struct service *s, const char *path, struct errs *errs)
     s->lookups = lookups_open(s->conf->lookups, &clock_system, errs);
     open_store(s, errs);
     open_policies(s, errs);
+    open_admin(s, errs);
     open_sources(s, errs); /* also if a connection was wrong: its errors are as much worth knowing */
     (void)rc;
 }
@@ -292,6 +341,8 @@ void service_close(struct service *s)
     ruleset_unref(s->ruleset);
     targets_clear(&s->targets);
     lookups_close(s->lookups);
+    admin_close(s->admin);
+    password_file_free(s->passwords);
     policies_close(s->policies);
     store_sqlite_free(s->store);
     service_conf_free(s->conf);

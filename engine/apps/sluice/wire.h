@@ -18,9 +18,11 @@ struct service {
     struct act_env act_env;
     struct source_env source_env;
     struct targets targets;
-    struct store_sqlite *store; /* NULL: nothing needs one */
-    struct policies *policies;  /* NULL: none are configured */
-    struct lookups *lookups;    /* opened; started and closed by who runs a flow, else closed by service_close */
+    struct store_sqlite *store;      /* NULL: nothing needs one */
+    struct policies *policies;       /* NULL: none are configured */
+    struct admin *admin;             /* NULL: none is configured */
+    struct password_file *passwords; /* of the admin interface; NULL: none */
+    struct lookups *lookups;         /* opened; started and closed by who runs a flow, else closed by service_close */
     struct flow_source *sources;
     size_t source_count;
     bool sources_given;      /* to a flow, which closes them */
@@ -39,6 +41,8 @@ struct ruleset *service_rules(struct service *s, char *const *paths, size_t coun
 void service_compile(struct service *s, char *const *paths, size_t count, struct stats_table *stats, struct errs *errs);
 /* A flow of the service's sources and targets; it owns the sources from then on. NULL after adding to errs. */
 struct flow *service_flow(struct service *s, void (*finished)(void *ctx, bool all), void *ctx, struct errs *errs);
+/* The admin interface, if there is one: whoever it asks must be there, and stay until admin_stop. */
+int service_admin_start(struct service *s, struct err *e) MUST_CHECK;
 /* After flow_free. */
 void service_close(struct service *s);
 

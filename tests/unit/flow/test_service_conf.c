@@ -196,8 +196,7 @@ static void test_bad_values(void **state)
     load_bad(f, MINIMUM "store: postgres://x", ERR_CONF_VALUE, "\"store\" must be sqlite:PATH",
              "is not implemented yet");
     load_bad(f, MINIMUM "store: 'sqlite:'", ERR_CONF_VALUE, "\"store\" must be sqlite:PATH", "");
-    load_bad(f, MINIMUM "admin: {}", ERR_CONF_KEY, "unknown option \"admin\"",
-             "The admin interface is not implemented yet");
+    load_bad(f, MINIMUM "admin: 8080", ERR_CONF_TYPE, "\"admin\" must be a map", "listen: \"127.0.0.1:8080\"");
     load_bad(f, MINIMUM "retry: { store: 1 }", ERR_CONF_KEY, "unknown option \"store\" of \"retry\"", "");
     load_bad(f, MINIMUM "inflight: 5", ERR_CONF_KEY, "unknown option \"inflight\"", "did you mean \"inFlight\"?");
     load_bad(f, MINIMUM "inFlight: 0", ERR_CONF_VALUE, "between 1 and 1000000", "");
