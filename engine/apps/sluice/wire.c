@@ -182,9 +182,10 @@ static void open_passwords(struct service *s, const struct conf *section, struct
         if (!s->passwords)
             errs_refuse_value(errs, &e, conf_get(section, "passwordFile")->at);
     } else if (s->policies) {
-        struct err *w = errs_add(errs, SEV_WARNING, ERR_CONF_MISSING, section->at,
-                                 "\"admin\" has no passwordFile: brokers that ask whether a client may connect get an "
-                                 "answer that looks at no password");
+        /* not at the section: its line may hold the token */
+        struct err *w = errs_add(errs, SEV_WARNING, ERR_CONF_MISSING, conf_get(s->conf->root, "policies")->at,
+                                 "brokers may ask at \"admin\" whether a client may connect, and the answer looks at "
+                                 "no password: it has no passwordFile");
         err_hint(w, "Name a passwordFile, or let the broker check passwords by itself.");
     }
 }
