@@ -161,11 +161,25 @@ static void open_store(struct service *s, struct errs *errs)
         errs_take(errs, &e);
 }
 
+/* Beside a broker its plugin enforces them, from its own configuration. */
+static void check_policies_are_asked(const struct service_conf *conf, struct errs *errs)
+{
+    bool asked = conf->admin != NULL;
+    for (size_t i = 0; i < conf->source_count; i++)
+        asked |= strcmp(conf->sources[i].kind, "listen") == 0;
+    if (asked)
+        return;
+    struct err *e = errs_add(errs, SEV_WARNING, ERR_CONF_VALUE, conf_get(conf->root, "policies")->at,
+                             "nobody asks these policies: there is neither a listen source nor \"admin\"");
+    err_hint(e, "Beside Mosquitto they belong to its plugin: plugin_opt_policies.");
+}
+
 /* Checked wherever they are named; a listen source and the admin interface ask them. */
 static void open_policies(struct service *s, struct errs *errs)
 {
     if (s->conf->policy_file_count == 0)
         return;
+    check_policies_are_asked(s->conf, errs);
     s->policies = policies_open(s->conf, errs);
     if (s->policies)
         s->source_env.authorizer = policies_authorizer(s->policies);
