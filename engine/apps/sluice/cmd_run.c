@@ -199,8 +199,8 @@ static int run_flow(struct runner *r, const char *conf)
         print_err(&e);
         return EXIT_FAILED;
     }
+    reload_init(&r->reload, &r->service, r->flow, conf); /* before anybody is told: a change from now on is noticed */
     log_info("running %zu rule%s", r->service.ruleset->rule_count, r->service.ruleset->rule_count == 1 ? "" : "s");
-    reload_init(&r->reload, &r->service, r->flow, conf);
     supervisor_ready(r->service.ruleset->rule_count);
     int sig = serve(r);
     supervisor_stopping();
