@@ -2,6 +2,8 @@
 /* A handle of the authorizer lives for one question: brokers keep answers, so that questions of one client are seldom close together. */
 #include "engine/admin/auth_ask.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +14,7 @@
 #define NO_MEMORY   "not enough memory"
 #define NO_POLICIES "no policies are configured"
 #define NOT_OURS    "user name or password do not fit"
+#define NO_PEER     "\"peerhost\" is no address"
 #define BY_POLICY   "refused by policies"
 
 const char auth_waits[] = "the password is being checked";
@@ -41,12 +44,24 @@ static void *meet(const struct admin_env *env, const struct auth_request *q)
     return env->authorizer->meet(env->authorizer, &who);
 }
 
+/* What cannot be told from a denied network is not let pass. */
+static bool is_peer_readable(const struct auth_request *q)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+    if (auth_request_lacks(q, AUTH_PEER))
+        return true;
+    return inet_pton(AF_INET, q->fields[AUTH_PEER].p, bytes) == 1 ||
+           inet_pton(AF_INET6, q->fields[AUTH_PEER].p, bytes) == 1;
+}
+
 static const char *ask_rights(const struct admin_env *env, const struct auth_request *q,
                               const enum authorizer_right *rights, size_t count, const struct auth_text *name)
 {
     struct authorizer *a = env->authorizer;
     if (!a)
         return NO_POLICIES;
+    if (!is_peer_readable(q))
+        return NO_PEER;
     void *client = meet(env, q);
     bool may = client != NULL;
     if (!client)

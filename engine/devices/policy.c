@@ -199,12 +199,27 @@ static void check_size(struct reader *r, const struct conf *document)
     buf_clear(&text);
 }
 
+/* A NUL would end a text for those who compare it, and hide what stands behind. */
+static bool has_nul(struct reader *r, const struct conf *c)
+{
+    bool found = c->kind == CONF_SCALAR && memchr(c->text, '\0', c->len);
+    if (found)
+        errs_add(r->errs, SEV_ERROR, ERR_CONF_VALUE, c->at, "a policy must not hold the character NUL");
+    for (size_t i = 0; c->kind != CONF_SCALAR && i < c->count; i++) {
+        found |= c->keys && has_nul(r, c->keys[i]);
+        found |= has_nul(r, c->items[i]);
+    }
+    return found;
+}
+
 static int read_document(struct reader *r, const struct conf *document)
 {
     static const char *const names[] = { "Version", "Id", "Statement", NULL };
     if (document->kind != CONF_MAP)
         return errs_refuse(r->errs, ERR_CONF_TYPE, document->at,
                            "a policy must be a map with \"Version\" and \"Statement\"");
+    if (has_nul(r, document))
+        return -1;
     bool failed = !has_only(document, names, "policy", r->errs);
     failed |= read_version(r, document) < 0;
     failed |= read_statements(r, document) < 0;
@@ -331,19 +346,25 @@ static bool is_over_mqtt(struct policy_text action)
            is_action(action, "iot:Receive") || is_action(action, "iot:RetainPublish");
 }
 
-/* "…:topicfilter/$share/GROUP/FILTER" without "$share/GROUP/", in out; len 0: it is not shared, or too long. */
+/* "arn:…:topicfilter/$share/GROUP/FILTER" without "$share/GROUP/", in out; len 0: it is not shared, or too long. */
 static struct policy_text unshared(struct policy_text resource, char *out, size_t size)
 {
-    static const char mark[] = ":topicfilter/$share/";
+    static const char kind[] = "topicfilter/", share[] = "$share/";
     const struct policy_text none = { .p = out, .len = 0 };
-    const char *at = memmem(resource.p, resource.len, mark, sizeof(mark) - 1);
-    if (!at)
+    const char *at = resource.p, *end = resource.p + resource.len;
+    for (int colons = 0; at && colons < 5; colons++) {
+        at = memchr(at, ':', (size_t)(end - at));
+        at = at ? at + 1 : NULL;
+    }
+    size_t kind_len = sizeof(kind) - 1, share_len = sizeof(share) - 1;
+    if (!at || (size_t)(end - at) < kind_len + share_len || memcmp(at, kind, kind_len) != 0 ||
+        memcmp(at + kind_len, share, share_len) != 0)
         return none;
-    size_t head = (size_t)(at - resource.p) + sizeof(":topicfilter/") - 1, skip = head + sizeof("$share/") - 1;
-    const char *slash = memchr(resource.p + skip, '/', resource.len - skip);
-    if (!slash)
+    at += kind_len;
+    const char *group = at + share_len, *slash = memchr(group, '/', (size_t)(end - group));
+    if (!slash || slash == group)
         return none;
-    size_t tail = resource.len - (size_t)(slash + 1 - resource.p);
+    size_t head = (size_t)(at - resource.p), tail = (size_t)(end - slash) - 1;
     if (head + tail > size)
         return none;
     memcpy(out, resource.p, head);

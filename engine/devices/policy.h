@@ -63,6 +63,8 @@ struct policy_verdict {
  * Thread: any. */
 struct policy_verdict policy_decide(const struct policy *const *policies, size_t count, const struct policy_context *c,
                                     const char *action, struct policy_text resource);
+/* Is it an action that a policy can decide? Case does not count. near (may be NULL) gets the nearest one, or NULL. */
+bool policy_action_is_known(const char *action, const char **near);
 /* "ALLOWED", "EXPLICIT_DENY", "IMPLICIT_DENY". */
 const char *policy_decision_name(enum policy_decision d);
 

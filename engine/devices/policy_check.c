@@ -30,6 +30,16 @@ static const char *const actions[] = {
 static const char *const kinds[] = { "client", "rolealias", "thing", "topic", "topicfilter" };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
+bool policy_action_is_known(const char *action, const char **near)
+{
+    for (size_t i = 0; i < ACTIONS; i++)
+        if (strcasecmp(action, actions[i]) == 0)
+            return true;
+    if (near)
+        *near = nearest_word(action, strlen(action), actions, ACTIONS);
+    return false;
+}
+
 int policy_action_check(const struct conf *scalar, struct errs *errs)
 {
     const struct policy_context nobody = { 0 };

@@ -2,6 +2,7 @@
 /* Conditions of policy statements ("IAM JSON policy elements: condition operators"). An operator compares one value of a key with one value of the
  * statement; negated ones (`StringNotEquals`) hold when none of the statement's values is equal. */
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -10,8 +11,8 @@
 #include "engine/base/num.h"
 #include "engine/devices/policy_int.h"
 
-/* What the statement says, with its variables replaced, is at most so long; longer equals nothing. */
-#define EXPANDED_MAX 4096u
+/* A number, a date or a network, with its variables replaced, is at most so long; longer is none. */
+#define EXPANDED_MAX 256u
 
 enum compare { LESS = 1, EQUAL = 2, GREATER = 4 }; /* which outcomes are wanted */
 
@@ -19,24 +20,12 @@ typedef bool compare_fn(struct policy_text value, struct policy_text wanted, uns
 
 struct policy_operator {
     const char *name;
-    compare_fn *fits; /* NULL: the pattern itself is matched */
+    compare_fn *fits; /* NULL: the texts are compared */
     unsigned outcomes;
     bool is_negated, is_wild, is_cased;
 };
 
 /* --- comparing --- */
-
-static bool fits_exactly(struct policy_text v, struct policy_text w, unsigned outcomes)
-{
-    (void)outcomes;
-    return v.len == w.len && memcmp(v.p, w.p, v.len) == 0;
-}
-
-static bool fits_caseless(struct policy_text v, struct policy_text w, unsigned outcomes)
-{
-    (void)outcomes;
-    return v.len == w.len && strncasecmp(v.p, w.p, v.len) == 0;
-}
 
 static bool fits_number(struct policy_text v, struct policy_text w, unsigned outcomes)
 {
@@ -121,7 +110,7 @@ static bool fits_date(struct policy_text v, struct policy_text w, unsigned outco
 }
 
 struct network {
-    unsigned char bytes[16];
+    _Alignas(struct in6_addr) unsigned char bytes[16];
     unsigned len, bits; /* 4 or 16; of the prefix */
 };
 
@@ -137,6 +126,11 @@ static bool read_network(struct policy_text t, struct network *n)
         *slash++ = '\0';
     n->len = inet_pton(AF_INET, text, n->bytes) == 1 ? 4 : inet_pton(AF_INET6, text, n->bytes) == 1 ? 16 : 0;
     n->bits = n->len * 8;
+    if (n->len == 16 && !slash && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)n->bytes)) {
+        memmove(n->bytes, n->bytes + 12, 4); /* "::ffff:192.0.2.7" is the IPv4 address */
+        n->len = 4;
+        n->bits = 32;
+    }
     if (n->len == 0 || !slash)
         return n->len > 0;
     unsigned long bits = strtoul(slash, &end, 10);
@@ -161,7 +155,7 @@ static bool fits_network(struct policy_text v, struct policy_text w, unsigned ou
 static const char null_name[] = "Null";
 
 static const struct policy_operator operators[] = {
-    { "Bool", fits_caseless, 0, false, false, false },
+    { "Bool", NULL, 0, false, false, false },
     { "DateEquals", fits_date, EQUAL, false, false, false },
     { "DateGreaterThan", fits_date, GREATER, false, false, false },
     { "DateGreaterThanEquals", fits_date, GREATER | EQUAL, false, false, false },
@@ -170,18 +164,18 @@ static const struct policy_operator operators[] = {
     { "DateNotEquals", fits_date, EQUAL, true, false, false },
     { "IpAddress", fits_network, 0, false, false, false },
     { "NotIpAddress", fits_network, 0, true, false, false },
-    { null_name, fits_caseless, 0, false, false, false },
+    { null_name, NULL, 0, false, false, false },
     { "NumericEquals", fits_number, EQUAL, false, false, false },
     { "NumericGreaterThan", fits_number, GREATER, false, false, false },
     { "NumericGreaterThanEquals", fits_number, GREATER | EQUAL, false, false, false },
     { "NumericLessThan", fits_number, LESS, false, false, false },
     { "NumericLessThanEquals", fits_number, LESS | EQUAL, false, false, false },
     { "NumericNotEquals", fits_number, EQUAL, true, false, false },
-    { "StringEquals", fits_exactly, 0, false, false, true },
-    { "StringEqualsIgnoreCase", fits_caseless, 0, false, false, false },
+    { "StringEquals", NULL, 0, false, false, true },
+    { "StringEqualsIgnoreCase", NULL, 0, false, false, false },
     { "StringLike", NULL, 0, false, true, true },
-    { "StringNotEquals", fits_exactly, 0, true, false, true },
-    { "StringNotEqualsIgnoreCase", fits_caseless, 0, true, false, false },
+    { "StringNotEquals", NULL, 0, true, false, true },
+    { "StringNotEqualsIgnoreCase", NULL, 0, true, false, false },
     { "StringNotLike", NULL, 0, true, true, true },
 };
 #define OPERATORS (sizeof(operators) / sizeof(operators[0]))

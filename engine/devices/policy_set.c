@@ -10,9 +10,11 @@
 
 #include "engine/base/conf_files.h"
 #include "engine/base/opt.h"
+#include "engine/base/siphash.h"
 #include "engine/devices/policy_int.h"
 
 #define NAME_MAX_BYTES 65535u /* of topics, filters, client ids */
+#define THING_BUCKETS  4096u
 #define ARN_MAX        (NAME_MAX_BYTES + 256u)
 
 enum attached_to { TO_PRINCIPAL, TO_USER_NAME, TO_CLIENT_ID };
@@ -48,7 +50,7 @@ struct policy_set {
     struct policy **policies;
     size_t policy_count;
     struct attachment *attachments;
-    struct thing *things;
+    struct thing *things[THING_BUCKETS]; /* by hash of their names */
     struct trusted *trusted;
 };
 
@@ -120,6 +122,17 @@ static int refuse_attachment(struct reader *r, struct span at)
     return -1;
 }
 
+/* As openssl prints it, it would fit nobody. */
+static void check_fingerprint(const struct conf *principal, struct errs *errs)
+{
+    size_t digits = strspn(principal->text, "0123456789abcdefABCDEF:");
+    if (digits < 64 || digits != principal->len || strpbrk(principal->text, "ABCDEF:") == NULL)
+        return;
+    struct err *e =
+        errs_add(errs, SEV_WARNING, ERR_CONF_VALUE, principal->at, "no certificate has a fingerprint of this form");
+    err_hint(e, "Write 64 hexadecimal digits in lower case, without colons.");
+}
+
 static int read_attachment(void *ctx, const struct conf *item)
 {
     struct reader *r = ctx;
@@ -130,6 +143,8 @@ static int read_attachment(void *ctx, const struct conf *item)
         to++;
     if (to > TO_CLIENT_ID)
         return refuse_attachment(r, item->keys[0]->at);
+    if (to == TO_PRINCIPAL)
+        check_fingerprint(item->items[0], r->errs);
     if (!r->policy) /* the policy itself has errors */
         return 0;
     struct attachment *a = calloc(1, sizeof(*a));
@@ -234,9 +249,19 @@ static int read_attributes(struct reader *r, const struct conf *map)
     return 0;
 }
 
+/* Names come from the service's own files: nobody chooses them to collide. */
+static size_t bucket_of(struct policy_text name)
+{
+    static const uint64_t key[2] = { 0, 0 };
+    struct siphash h;
+    siphash_init(&h, key);
+    siphash_put(&h, name.p, name.len);
+    return siphash_end(&h) % THING_BUCKETS;
+}
+
 static const struct thing *find_thing(const struct policy_set *s, struct policy_text name)
 {
-    const struct thing *t = s->things;
+    const struct thing *t = name.p ? s->things[bucket_of(name)] : NULL;
     while (t && !is_same(text_of(t->name), name))
         t = t->next;
     return t;
@@ -276,8 +301,9 @@ static int read_thing(void *ctx, const struct conf *item)
         thing_free(t);
         return -1;
     }
-    t->next = r->s->things;
-    r->s->things = t;
+    struct thing **bucket = &r->s->things[bucket_of(text_of(t->name))];
+    t->next = *bucket;
+    *bucket = t;
     return 0;
 }
 
@@ -374,10 +400,11 @@ static void set_free(struct policy_set *s)
         policy_pattern_clear(&a->pattern);
         free(a);
     }
-    for (struct thing *t = s->things, *next; t; t = next) {
-        next = t->next;
-        thing_free(t);
-    }
+    for (size_t i = 0; i < THING_BUCKETS; i++)
+        for (struct thing *t = s->things[i], *next; t; t = next) {
+            next = t->next;
+            thing_free(t);
+        }
     for (struct trusted *t = s->trusted, *next; t; t = next) {
         next = t->next;
         opt_free(trusted_options, TRUSTED_OPTIONS, t);
@@ -460,7 +487,7 @@ static int find_policies(struct policy_view *v, const struct policy_subject *who
 {
     size_t count = 0;
     for (const struct attachment *a = v->set->attachments; a; a = a->next)
-        count++;
+        count += is_attached(a, who);
     v->policies = calloc(count + 1, sizeof(*v->policies));
     if (!v->policies)
         return -1;

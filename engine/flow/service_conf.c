@@ -288,6 +288,9 @@ static int take_policies(struct fields *f, struct errs *errs)
     int rc = take_paths(&p, f->policy_files, errs);
     c->policy_files = p.items;
     c->policy_file_count = p.count;
+    if (rc == 0 && f->policy_files && f->policy_files->kind == CONF_LIST && f->policy_files->count == 0)
+        errs_add(errs, SEV_ERROR, ERR_CONF_VALUE, f->policy_files->at,
+                 "\"files\" of \"policies\" must name at least one file or folder");
     if (rc == 0 && !f->policy_files)
         errs_add(errs, SEV_ERROR, ERR_CONF_MISSING, conf_get(c->root, "policies")->at,
                  "\"policies\" needs the option \"files\"");

@@ -135,6 +135,22 @@ static int read_context(struct trial *t)
                : 0;
 }
 
+static int check_words(struct trial *t, const struct conf *c)
+{
+    static const char *const expected[] = { "ALLOWED", "EXPLICIT_DENY", "IMPLICIT_DENY", malformed };
+    bool known = false;
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+        known |= strcmp(expected[i], t->f.expect) == 0;
+    if (!known)
+        return errs_refuse(&t->errs, ERR_CONF_VALUE, conf_get(c, "expect")->at,
+                           "must be ALLOWED, EXPLICIT_DENY, IMPLICIT_DENY or MALFORMED_POLICY");
+    if (!policy_action_is_known(t->f.action, NULL))
+        return errs_refuse(&t->errs, ERR_CONF_NAME, conf_get(c, "action")->at, "unknown action");
+    if (strlen(t->f.resource) > RESOURCE_MAX - 100)
+        return errs_refuse(&t->errs, ERR_LIMIT, conf_get(c, "resource")->at, "the resource is too long");
+    return 0;
+}
+
 static int read_policies(struct trial *t)
 {
     const struct conf *list = t->f.policies;
@@ -199,7 +215,7 @@ static bool run_case(const struct conf *c)
         return false;
     int rc = c->kind == CONF_MAP ? opt_read(case_options, CASE_OPTIONS, c, "a case", c->at, &t->f, &t->errs)
                                  : errs_refuse(&t->errs, ERR_CONF_TYPE, c->at, "a case must be an object");
-    if (rc == 0 && read_context(t) == 0 && read_policies(t) == 0)
+    if (rc == 0 && check_words(t, c) == 0 && read_context(t) == 0 && read_policies(t) == 0)
         passed = judge(t, c->at);
     else
         print_errs(&t->errs);

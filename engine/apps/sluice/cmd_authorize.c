@@ -8,7 +8,6 @@
 #include "engine/apps/sluice/authorize_cases.h"
 #include "engine/devices/policy_set.h"
 
-#define PATHS_MAX 64u
 #define PRINT_MAX ((size_t)1 << 16)
 
 struct texts {
@@ -37,12 +36,10 @@ static void print_verdict(const struct policy_verdict *v, const char *resource, 
     buf_clear(&place);
 }
 
-/* argv: the action, then resources. */
-static int decide_all(struct policy_view *view, int count, char **argv)
+/* argv: what stood for the action, then resources. */
+static int decide_all(struct policy_view *view, const char *action, int count, char **argv)
 {
-    char action[80];
     int code = EXIT_OK;
-    snprintf(action, sizeof(action), "%s%s", strncasecmp(argv[0], "iot:", 4) == 0 ? "" : "iot:", argv[0]);
     for (int i = 1; i < count; i++) {
         bool is_trusted = policy_view_is_trusted(view);
         struct policy_verdict v = policy_view_decide_resource(view, action, text_of(argv[i]));
@@ -58,14 +55,36 @@ static int decide_all(struct policy_view *view, int count, char **argv)
 static size_t split(char *list, const char **paths)
 {
     size_t count = 0;
-    for (char *save = NULL, *p = strtok_r(list, ",", &save); p && count < PATHS_MAX; p = strtok_r(NULL, ",", &save))
+    for (char *save = NULL, *p = strtok_r(list, ",", &save); p; p = strtok_r(NULL, ",", &save))
         paths[count++] = p;
     return count;
 }
 
+/* One for each comma, and one. NULL: memory. */
+static const char **paths_new(const char *list)
+{
+    size_t most = 1;
+    for (const char *p = list; *p; p++)
+        most += *p == ',';
+    return calloc(most, sizeof(char *));
+}
+
+static int check_words(const struct texts *t, const char *action)
+{
+    const char *near;
+    if (strspn(t->policies, ",") == strlen(t->policies))
+        return fail("authorize", "--policies names no file"), -1;
+    if (policy_action_is_known(action, &near))
+        return 0;
+    fail("authorize", "unknown action \"%s\"", action);
+    if (near)
+        fprintf(stderr, "hint: did you mean \"%s\"?\n", near);
+    return -1;
+}
+
 static int authorize(const struct texts *t, int count, char **argv)
 {
-    const char *paths[PATHS_MAX];
+    char action[80];
     struct errs errs = { 0 };
     const struct policy_scope scope = { .region = t->region, .account_id = t->account };
     const struct policy_subject who = { .client_id = text_of(t->client),
@@ -73,18 +92,23 @@ static int authorize(const struct texts *t, int count, char **argv)
                                         .user_name = text_of(t->user),
                                         .source_ip = text_of(t->source_ip),
                                         .attached_thing = text_of(t->thing) };
+    snprintf(action, sizeof(action), "%s%s", strncasecmp(argv[0], "iot:", 4) == 0 ? "" : "iot:", argv[0]);
+    if (check_words(t, action) < 0)
+        return EXIT_USAGE;
     char *list = strdup(t->policies);
-    struct policy_set *set = list ? policy_set_load(paths, split(list, paths), &scope, &errs) : NULL;
+    const char **paths = paths_new(t->policies);
+    struct policy_set *set = list && paths ? policy_set_load(paths, split(list, paths), &scope, &errs) : NULL;
     struct policy_view *view = set ? policy_view_new(set, &who) : NULL;
     int code = EXIT_FAILED;
     print_errs(&errs);
     if (view)
-        code = decide_all(view, count, argv);
+        code = decide_all(view, action, count, argv);
     else if (errs.errors == 0)
         fail("authorize", "not enough memory");
     policy_view_free(view);
     policy_set_unref(set);
     errs_clear(&errs);
+    free(paths);
     free(list);
     return code;
 }
@@ -96,6 +120,8 @@ static int run_cases(const char *first, int count, char **argv)
     for (int i = 0; i < count; i++)
         rc |= authorize_cases_run(argv[i], &passed, &failed);
     printf("%zu passed, %zu failed\n", passed, failed);
+    if (rc == 0 && passed + failed == 0)
+        return fail("authorize", "there are no cases");
     return rc == 0 && failed == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
