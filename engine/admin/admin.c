@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/admin/http_server.h"
+#include "engine/admin/password_line.h"
 #include "engine/admin/routes.h"
 #include "engine/base/opt.h"
 
@@ -134,14 +135,31 @@ const char *admin_password_file(const struct admin *a)
 int admin_start(struct admin *a, const struct admin_env *env, struct err *e)
 {
     a->routes = (struct routes) { .env = *env, .token = a->conf.token };
+    if (env->fits) {
+        a->routes.line = password_line_new(env->fits, env->fits_ctx, HTTP_CONNECTIONS_MAX, e);
+        if (!a->routes.line)
+            return -1;
+    }
     a->server = http_server_start(a->conf.host, a->conf.port, routes_answer, &a->routes, e);
-    return a->server ? 0 : -1;
+    if (a->server)
+        return 0;
+    admin_stop(a);
+    return -1;
+}
+
+void admin_drain(struct admin *a)
+{
+    if (a)
+        atomic_store(&a->routes.is_draining, true);
 }
 
 void admin_stop(struct admin *a)
 {
     if (!a)
         return;
+    password_line_end(a->routes.line); /* a connection that waits cannot be closed */
     http_server_stop(a->server);
     a->server = NULL;
+    password_line_free(a->routes.line);
+    a->routes.line = NULL;
 }

@@ -14,7 +14,7 @@
 
 struct authorizer;
 
-/* Does the user's password fit? Thread: the interface's. */
+/* Does the user's password fit? May take its time. Thread: one of the interface's. */
 typedef bool admin_password_fits(const void *ctx, const char *name, size_t name_len, const char *password,
                                  size_t password_len);
 
@@ -35,6 +35,8 @@ const char *admin_password_file(const struct admin *a);
 
 /* Listen and answer from here on. env is copied. Thread: control. */
 int admin_start(struct admin *a, const struct admin_env *env, struct err *e) MUST_CHECK;
+/* /health says from here on that the service is ending; all else is answered as before. NULL is allowed. Thread: control. */
+void admin_drain(struct admin *a);
 void admin_stop(struct admin *a); /* NULL is allowed, and one that was not started */
 
 /* One line per option. */

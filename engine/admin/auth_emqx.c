@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* EMQX 5, "HTTP server" as authenticator and as authorizer: the answer is the member "result" of a 200. Every other status but 204 is
- * "ignore" there, and the next in the chain decides; so a body that cannot be read is refused with a 200, too. */
+ * "ignore" there, and the next in the chain decides, at its end `no_match`, which is `allow` unless set. So what a client can bring about by an
+ * odd topic, a body that cannot be read or is too large, is refused with a 200, too. */
 #include "engine/admin/auth_ask.h"
 
 #include <string.h>
@@ -26,34 +27,44 @@ static int is_retained(const struct auth_request *q)
     return auth_request_is(q, AUTH_RETAIN, "true") || auth_request_is(q, AUTH_RETAIN, "1") ? 1 : -1;
 }
 
-static const char *judge_topic(const struct admin_env *env, const struct auth_request *q)
+static const char *judge_topic(const struct routes *rt, const struct http_request *r, const struct auth_request *q)
 {
+    (void)r;
     static const enum authorizer_right subscribe[] = { AUTHORIZE_SUBSCRIBE },
                                        publish[] = { AUTHORIZE_PUBLISH, AUTHORIZE_RETAIN_PUBLISH };
     if (auth_request_is(q, AUTH_ACTION, "subscribe"))
-        return auth_ask_topic(env, q, subscribe, 1);
+        return auth_ask_topic(rt, q, subscribe, 1);
     if (!auth_request_is(q, AUTH_ACTION, "publish"))
         return "\"action\" must be publish or subscribe";
     int retained = is_retained(q);
     if (retained < 0)
         return "\"retain\" must be true or false";
-    return auth_ask_topic(env, q, publish, retained ? 2 : 1);
+    return auth_ask_topic(rt, q, publish, retained ? 2 : 1);
 }
 
-static void answer(const struct routes *rt, const struct http_request *r, auth_judge *judge, struct http_response *out)
+static bool answer(const struct routes *rt, const struct http_request *r, auth_judge *judge, struct http_response *out)
 {
     struct err e = { 0 };
-    const char *why;
-    if (auth_ask(rt, r, judge, out, &why, &e))
-        put_result(out, why);
+    const char *why = auth_ask(rt, r, judge, &e);
+    if (why == auth_waits)
+        return false;
+    put_result(out, why);
+    return true;
 }
 
-void auth_emqx_authenticate(const struct routes *rt, const struct http_request *r, struct http_response *out)
+void auth_emqx_refuse(const struct http_request *r, unsigned status, const char *why, struct http_response *out)
 {
-    answer(rt, r, auth_ask_connect, out);
+    (void)r;
+    (void)status;
+    put_result(out, why);
 }
 
-void auth_emqx_authorize(const struct routes *rt, const struct http_request *r, struct http_response *out)
+bool auth_emqx_authenticate(const struct routes *rt, const struct http_request *r, struct http_response *out)
 {
-    answer(rt, r, judge_topic, out);
+    return answer(rt, r, auth_ask_connect, out);
+}
+
+bool auth_emqx_authorize(const struct routes *rt, const struct http_request *r, struct http_response *out)
+{
+    return answer(rt, r, judge_topic, out);
 }

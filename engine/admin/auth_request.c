@@ -11,8 +11,9 @@
 #define ARENA_MAX ((size_t)4 << 20) /* a tape of 64 KiB of text, and the texts */
 
 static const char *const names[] = {
-    [AUTH_CLIENT] = "clientid", [AUTH_USER] = "username", [AUTH_PASSWORD] = "password", [AUTH_PEER] = "peerhost",
-    [AUTH_TOPIC] = "topic",     [AUTH_ACTION] = "action", [AUTH_RETAIN] = "retain",     [AUTH_ACC] = "acc",
+    [AUTH_CLIENT] = "clientid", [AUTH_USER] = "username", [AUTH_PASSWORD] = "password",
+    [AUTH_PEER] = "peerhost",   [AUTH_TOPIC] = "topic",   [AUTH_ACTION] = "action",
+    [AUTH_RETAIN] = "retain",   [AUTH_ACC] = "acc",       [AUTH_COMMON_NAME] = "cert_common_name",
 };
 _Static_assert(sizeof(names) / sizeof(names[0]) == AUTH_FIELD_COUNT, "a name for each field");
 
@@ -136,10 +137,21 @@ static int read_form(struct auth_request *q, const char *body, size_t len, struc
 
 /* --- both --- */
 
-int auth_request_read(struct auth_request *q, bool is_form, const char *body, size_t len, struct err *e)
+void auth_request_init(struct auth_request *q)
 {
     memset(q->fields, 0, sizeof(q->fields));
     arena_init(&q->arena, ARENA_MAX);
+}
+
+int auth_request_add(struct auth_request *q, const char *name, size_t name_len, const char *value, size_t len,
+                     struct err *e)
+{
+    size_t field = field_of(name, name_len);
+    return field < AUTH_FIELD_COUNT ? take(q, field, value ? value : "", len, e) : 0;
+}
+
+int auth_request_read(struct auth_request *q, bool is_form, const char *body, size_t len, struct err *e)
+{
     return is_form ? read_form(q, body, len, e) : read_json(q, body, len, e);
 }
 

@@ -13,11 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MAX 256u
-#define TIMEOUT_S       10u
-#define DRAIN_MAX       ((size_t)1 << 20)
-#define ANSWER_MAX      ((size_t)1 << 20)
-#define BACKLOG         128
+#define TIMEOUT_S  10u
+#define DRAIN_MAX  ((size_t)1 << 20)
+#define ANSWER_MAX ((size_t)1 << 20)
+#define BACKLOG    1024
 
 struct http_server {
     struct MHD_Daemon *daemon;
@@ -26,6 +25,11 @@ struct http_server {
 };
 
 struct pending {
+    struct http_pause pause; /* first */
+    struct MHD_Connection *connection;
+    struct http_keep keep;
+    struct http_argument arguments[HTTP_ARGUMENTS_MAX];
+    size_t argument_count; /* one more than there is room for: they do not fit */
     struct buf body;
     size_t received;
 };
@@ -34,12 +38,14 @@ struct pending {
 
 static enum MHD_Result add_headers(struct MHD_Response *response, const struct http_response *r)
 {
-    bool ok = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json") == MHD_YES &&
+    const char *type = r->type ? r->type : "application/json";
+    bool ok = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES &&
               MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") == MHD_YES;
     if (ok && r->allow)
         ok = MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, r->allow) == MHD_YES;
     if (ok && r->wants_token)
-        ok = MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer") == MHD_YES;
+        ok = MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer") == MHD_YES &&
+             MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Basic realm=\"sluice\"") == MHD_YES;
     return ok ? MHD_YES : MHD_NO;
 }
 
@@ -57,25 +63,60 @@ static enum MHD_Result send_response(struct MHD_Connection *connection, const st
     return rc;
 }
 
-static enum MHD_Result answer(const struct http_server *s, struct MHD_Connection *connection, const char *path,
-                              const char *method, const struct pending *p)
+static enum MHD_Result take_argument(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_len,
+                                     const char *value, size_t value_len)
 {
-    bool is_too_large = p->received > HTTP_BODY_MAX || p->body.failed;
+    struct pending *p = ctx;
+    (void)kind;
+    if (p->argument_count++ == HTTP_ARGUMENTS_MAX)
+        return MHD_NO;
+    p->arguments[p->argument_count - 1] = (struct http_argument) { name, value, name_len, value_len };
+    return MHD_YES;
+}
+
+static const char *header(struct MHD_Connection *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+static enum MHD_Result answer(const struct http_server *s, struct MHD_Connection *connection, const char *path,
+                              const char *method, struct pending *p)
+{
+    p->argument_count = 0;
+    MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, take_argument, p);
+    bool is_too_large = p->received > HTTP_BODY_MAX || p->body.failed || p->argument_count > HTTP_ARGUMENTS_MAX;
     const struct http_request request = {
         .method = method,
         .path = path,
-        .content_type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE),
-        .authorization = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION),
+        .host = header(connection, MHD_HTTP_HEADER_HOST),
+        .content_type = header(connection, MHD_HTTP_HEADER_CONTENT_TYPE),
+        .authorization = header(connection, MHD_HTTP_HEADER_AUTHORIZATION),
+        .arguments = p->arguments,
+        .argument_count = is_too_large ? 0 : p->argument_count,
         .body = p->body.p && !is_too_large ? p->body.p : "",
         .body_len = is_too_large ? 0 : p->body.len,
         .is_too_large = is_too_large,
+        .keep = &p->keep,
+        .pause = &p->pause,
     };
     struct http_response response = { .status = MHD_HTTP_OK };
     buf_init(&response.body, ANSWER_MAX);
-    s->answer(s->ctx, &request, &response);
-    enum MHD_Result rc = send_response(connection, &response);
+    enum MHD_Result rc = MHD_YES;
+    if (s->answer(s->ctx, &request, &response))
+        rc = send_response(connection, &response);
     buf_clear(&response.body);
     return rc;
+}
+
+/* A connection that is suspended is not looked at, not even for its time-out. */
+static void begin_pause(struct http_pause *pause)
+{
+    MHD_suspend_connection(((struct pending *)(void *)pause)->connection);
+}
+
+static void end_pause(struct http_pause *pause)
+{
+    MHD_resume_connection(((struct pending *)(void *)pause)->connection);
 }
 
 /* A body that says it is longer than what we would throw away is answered at once. */
@@ -91,6 +132,8 @@ static enum MHD_Result begin(const struct http_server *s, struct MHD_Connection 
     struct pending *p = calloc(1, sizeof(*p));
     if (!p)
         return MHD_NO;
+    p->pause = (struct http_pause) { .begin = begin_pause, .end = end_pause };
+    p->connection = connection;
     buf_init(&p->body, HTTP_BODY_MAX);
     *state = p;
     if (!is_hopeless(connection))
@@ -123,10 +166,15 @@ static void on_over(void *ctx, struct MHD_Connection *connection, void **state, 
     (void)ctx;
     (void)connection;
     (void)why;
-    if (p)
-        buf_clear(&p->body);
-    free(p);
     *state = NULL;
+    if (!p)
+        return;
+    if (p->keep.p)
+        p->keep.free(p->keep.p);
+    if (p->body.p)
+        explicit_bzero(p->body.p, p->body.len); /* it may hold a password */
+    buf_clear(&p->body);
+    free(p);
 }
 
 /* --- the server --- */
@@ -172,9 +220,10 @@ struct http_server *http_server_start(const char *host, const char *port, http_a
     }
     s->answer = f;
     s->ctx = ctx;
-    s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET,
-                                 fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                                 TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED, on_over, NULL, MHD_OPTION_END);
+    s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, s,
+                                 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+                                 (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
+                                 MHD_OPTION_NOTIFY_COMPLETED, on_over, NULL, MHD_OPTION_END);
     if (s->daemon)
         return s; /* the daemon owns the socket */
     err_set(e, ERR_MEMORY, "could not start the HTTP server on %.80s, port %.8s", host, port);

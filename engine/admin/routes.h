@@ -6,13 +6,19 @@
 #include "engine/admin/admin.h"
 #include "engine/admin/http_server.h"
 
+#include <stdatomic.h>
+
+struct password_line;
+
 struct routes {
     struct admin_env env;
-    const char *token; /* NULL: requests need none */
+    const char *token;          /* NULL: requests need none, but a Host that no name server gives */
+    struct password_line *line; /* of env.fits; NULL: no passwords are checked */
+    atomic_bool is_draining;
 };
 
-/* Answers: 401 without the token, 404, 405 with Allow, 413, 415, else what the handler says. An http_answer whose ctx is the routes. */
-void routes_answer(void *routes, const struct http_request *r, struct http_response *out);
+/* Answers: 401 without the token, 421, 404, 405 with Allow, 413, 415, else what the handler says. An http_answer whose ctx is the routes. */
+bool routes_answer(void *routes, const struct http_request *r, struct http_response *out);
 
 /* The body is a form, else it is JSON. */
 bool routes_is_form(const struct http_request *r);

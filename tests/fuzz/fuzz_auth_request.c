@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err e = { 0 };
     if (size == 0)
         return 0;
+    auth_request_init(&q);
     int rc = auth_request_read(&q, data[0] == 'f', (const char *)data + 1, size - 1, &e);
     require((rc < 0) == (e.code != ERR_NONE));
     for (size_t i = 0; rc == 0 && i < AUTH_FIELD_COUNT; i++) {

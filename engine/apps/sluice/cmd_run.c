@@ -204,7 +204,7 @@ static int run_flow(struct runner *r, const char *conf)
     supervisor_ready(r->service.ruleset->rule_count);
     int sig = serve(r);
     supervisor_stopping();
-    admin_stop(r->service.admin);
+    admin_drain(r->service.admin);
     reload_clear(&r->reload);
     if (sig != SIGUSR1)
         log_info("%s: stopping, %" PRId64 " s for what is in flight", sig == SIGTERM ? "SIGTERM" : "SIGINT",
@@ -213,6 +213,7 @@ static int run_flow(struct runner *r, const char *conf)
     if (left)
         report_remainder(r, left);
     flow_stop(r->flow);
+    admin_stop(r->service.admin);
     show_counters(r, r->show_table, true);
     log_info(left ? "stopped" : "stopped, nothing remained");
     return left || atomic_load(&r->incomplete) ? EXIT_FAILED : EXIT_OK;

@@ -269,8 +269,9 @@ const struct cmd cmds[] = {
       cmd_functions },
     { "options", "", "Show every option of sluice.yaml and of the actions of rules",
       "Exit code: 0 shown, 2 wrong command line.\n", cmd_show_options },
-    { "passwd", "[-D] FILE NAME < password", "Set the password of a user of a listen source",
-      "FILE is the source's passwordFile, in the form of mosquitto_passwd; it is made if it is not there.\n"
+    { "passwd", "[-D] FILE NAME < password", "Set the password of a user of a listen source or of a broker that asks",
+      "FILE is the passwordFile of the source or of admin, in the form of mosquitto_passwd; it is made if it is not "
+      "there.\n"
       "The password is a line of standard input, which a terminal does not show.\n"
       "  -D, --delete  take the user out\n"
       "A running service reads the file when it starts.\n"

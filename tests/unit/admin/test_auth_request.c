@@ -17,6 +17,7 @@ static struct err e;
 static int read_bytes(bool is_form, const char *body, size_t len)
 {
     auth_request_clear(&q);
+    auth_request_init(&q);
     e = (struct err) { 0 };
     return auth_request_read(&q, is_form, body, len, &e);
 }
@@ -24,7 +25,7 @@ static int read_bytes(bool is_form, const char *body, size_t len)
 static int setup(void **state)
 {
     (void)state;
-    arena_init(&q.arena, 1);
+    auth_request_init(&q);
     return 0;
 }
 
@@ -103,9 +104,27 @@ static void test_form_refused(void **state)
     assert_refused(true, "username=%ff", "\"username\" is not text");
 }
 
+/* The query of an address and a body: neither replaces what the other says. */
+static void test_query_and_body(void **state)
+{
+    (void)state;
+    assert_int_equal(auth_request_add(&q, "clientid", 8, "lamp-1", 6, &e), 0);
+    assert_int_equal(auth_request_add(&q, "other", 5, "\xff", 1, &e), 0);
+    assert_int_equal(auth_request_add(&q, "username", 8, NULL, 0, &e), 0);
+    assert_int_equal(auth_request_read(&q, false, "{\"topic\":\"a\"}", 13, &e), 0);
+    assert_true(auth_request_is(&q, AUTH_CLIENT, "lamp-1") && auth_request_is(&q, AUTH_TOPIC, "a"));
+    assert_true(auth_request_lacks(&q, AUTH_USER));
+    assert_int_equal(auth_request_read(&q, true, "clientid=lamp-1", 15, &e), -1);
+    assert_non_null(strstr(e.text, "\"clientid\" is given twice"));
+    e = (struct err) { 0 };
+    assert_int_equal(auth_request_add(&q, "acc", 3, "\xc3", 1, &e), -1);
+    assert_non_null(strstr(e.text, "\"acc\" is not text"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_query_and_body, setup, teardown),
         cmocka_unit_test_setup_teardown(test_json, setup, teardown),
         cmocka_unit_test_setup_teardown(test_json_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_form, setup, teardown),

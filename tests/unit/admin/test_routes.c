@@ -7,9 +7,11 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/admin/password_line.h"
 #include "engine/admin/routes.h"
 #include "sluice/authorizer.h"
 
@@ -24,6 +26,8 @@ static void *meet(struct authorizer *a, const struct authorizer_subject *who)
     met++;
     snprintf(asked, sizeof(asked), "%s %s %s", who->client_id, who->user_name ? who->user_name : "-",
              who->source_ip ? who->source_ip : "-");
+    for (size_t i = 0, used = strlen(asked); i < who->certificate_count; i++, used = strlen(asked))
+        snprintf(asked + used, sizeof(asked) - used, " %s", who->certificate[i].value);
     return a;
 }
 
@@ -49,6 +53,39 @@ static bool fits(const void *ctx, const char *name, size_t name_len, const char 
     return name_len == 4 && memcmp(name, "anna", 4) == 0 && password_len == 6 && memcmp(password, "secret", 6) == 0;
 }
 
+/* --- a request that waits --- */
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int begun, ended;
+} pauses = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+static void begin_pause(struct http_pause *p)
+{
+    (void)p;
+    pauses.begun++;
+}
+
+static void end_pause(struct http_pause *p)
+{
+    (void)p;
+    pthread_mutex_lock(&pauses.lock);
+    pauses.ended++;
+    pthread_cond_signal(&pauses.changed);
+    pthread_mutex_unlock(&pauses.lock);
+}
+
+static void wait_for_end(void)
+{
+    pthread_mutex_lock(&pauses.lock);
+    while (pauses.ended < pauses.begun)
+        pthread_cond_wait(&pauses.changed, &pauses.lock);
+    pthread_mutex_unlock(&pauses.lock);
+}
+
+/* --- */
+
 static struct authorizer authorizer = { .meet = meet, .may = may, .part = part };
 static struct routes routes;
 static struct http_response out;
@@ -58,7 +95,7 @@ static int setup(void **state)
     (void)state;
     routes = (struct routes) { .env = { .authorizer = &authorizer } };
     refused_right = -1;
-    met = parted = 0;
+    met = parted = pauses.begun = pauses.ended = 0;
     buf_init(&out.body, 4096);
     return 0;
 }
@@ -70,15 +107,28 @@ static int teardown(void **state)
     return 0;
 }
 
-static unsigned ask(const struct http_request *r)
+/* As the server does: again when it has waited. */
+static unsigned ask(const struct http_request *request)
 {
+    struct http_request r = *request;
+    struct http_keep keep = { 0 };
+    struct http_pause pause = { .begin = begin_pause, .end = end_pause };
     buf_reset(&out.body);
     asked[0] = '\0';
-    out = (struct http_response) { .status = 200, .body = out.body };
-    routes_answer(&routes, r, &out);
+    r.keep = &keep;
+    r.pause = &pause;
+    do {
+        out = (struct http_response) { .status = 200, .body = out.body };
+        wait_for_end();
+    } while (!routes_answer(&routes, &r, &out));
+    assert_int_equal(pauses.begun, pauses.ended);
     assert_int_equal(met, parted);
+    if (keep.p)
+        keep.free(keep.p);
     return out.status;
 }
+
+static const struct http_argument as_text[] = { { "response", "text", 8, 4 } };
 
 static unsigned post(const char *path, const char *body)
 {
@@ -95,8 +145,39 @@ static void test_paths(void **state)
     assert_int_equal(ask(&(struct http_request) { .method = "GET", .path = "/health/", .body = "" }), 404);
     assert_int_equal(ask(&(struct http_request) { .method = "DELETE", .path = "/health", .body = "" }), 405);
     assert_string_equal(out.allow, "GET, HEAD");
-    assert_int_equal(ask(&(struct http_request) { .method = "GET", .path = GO "acl", .body = "" }), 405);
-    assert_string_equal(out.allow, "POST");
+    assert_int_equal(ask(&(struct http_request) { .method = "PATCH", .path = GO "acl", .body = "" }), 405);
+    assert_string_equal(out.allow, "GET, HEAD, POST, PUT");
+    static const char *const odd[] = { "PUT", "", "OST", "POS", "head", "," };
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        assert_int_equal(ask(&(struct http_request) { .method = odd[i], .path = EMQX "authorize", .body = "" }), 405);
+        assert_string_equal(out.allow, "GET, HEAD, POST");
+    }
+    atomic_store(&routes.is_draining, true);
+    assert_int_equal(ask(&(struct http_request) { .method = "GET", .path = "/health", .body = "" }), 503);
+    assert_string_equal(out.body.p, "{\"status\":\"draining\"}");
+}
+
+/* No name of a stranger leads here, unless whoever asks has a token. */
+static void test_hosts(void **state)
+{
+    static const char *const ours[] = { NULL, "127.0.0.1", "127.0.0.1:8080", "LOCALHOST", "localhost:1", "[::1]:8080" };
+    static const char *const strange[] = {
+        "", "evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example:80", ":80"
+    };
+    struct http_request r = { .method = "GET", .path = "/health", .body = "" };
+    (void)state;
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+        r.host = ours[i];
+        assert_int_equal(ask(&r), 200);
+    }
+    for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
+        r.host = strange[i];
+        routes.token = NULL;
+        assert_int_equal(ask(&r), 421);
+        routes.token = "test";
+        r.authorization = "Bearer test";
+        assert_int_equal(ask(&r), 200);
+    }
 }
 
 static void test_bodies(void **state)
@@ -111,16 +192,68 @@ static void test_bodies(void **state)
     r.content_type = "Application/JSON; charset=utf-8";
     assert_int_equal(ask(&r), 200);
     r.is_too_large = true;
+    assert_int_equal(ask(&r), 200); /* any other status is "ignore" to EMQX */
+    assert_non_null(strstr(out.body.p, "{\"result\":\"deny\""));
+    r.path = GO "acl";
     assert_int_equal(ask(&r), 413);
+    assert_non_null(strstr(out.body.p, "{\"ok\":false"));
+}
+
+static void test_queries(void **state)
+{
+    static const struct http_argument emqx[] = {
+        { "clientid", "c", 8, 1 }, { "topic", "a b", 5, 3 }, { "action", "publish", 6, 7 }, { "other", NULL, 5, 0 }
+    };
+    struct http_request r = {
+        .method = "GET", .path = EMQX "authorize", .body = "", .arguments = emqx, .argument_count = 4
+    };
+    (void)state;
+    assert_int_equal(ask(&r), 200);
+    assert_string_equal(asked, "c - - 1:a b");
+    r.method = "POST";
+    r.content_type = "application/json";
+    r.body = "{\"username\":\"u\"}";
+    r.body_len = strlen(r.body);
+    assert_int_equal(ask(&r), 200);
+    assert_string_equal(asked, "c u - 1:a b");
+    r.body = "{\"clientid\":\"d\"}";
+    r.body_len = strlen(r.body);
+    assert_int_equal(ask(&r), 200);
+    assert_non_null(strstr(out.body.p, "\\\"clientid\\\" is given twice"));
+    assert_string_equal(asked, "");
+    r.method = "GET"; /* as mosquitto-go-auth sends it with http_method GET */
+    r.path = GO "acl";
+    r.body = "{\"acc\":2,\"clientid\":\"c\",\"topic\":\"a\"}";
+    r.body_len = strlen(r.body);
+    r.arguments = as_text;
+    r.argument_count = 1;
+    assert_int_equal(ask(&r), 200);
+    assert_string_equal(out.body.p, "ok");
+    assert_string_equal(out.type, "text/plain; charset=utf-8");
+    refused_right = AUTHORIZE_PUBLISH;
+    assert_int_equal(ask(&r), 403);
+    assert_string_equal(out.body.p, "refused by policies");
 }
 
 static void test_token(void **state)
 {
     (void)state;
     struct http_request r = { .method = "GET", .path = "/health", .body = "" };
-    static const char *const wrong[] = { NULL,          "",           "Bearer",
-                                         "Bearer ",     "Bearer tes", "Bearer testt",
-                                         "Bearer tesT", "Basic test", "Bearer testtest" };
+    static const char *const wrong[] = { NULL,
+                                         "",
+                                         "Bearer",
+                                         "Bearer ",
+                                         "Bearer tes",
+                                         "Bearer testt",
+                                         "Bearer tesT",
+                                         "Basic test",
+                                         "Bearer testtest",
+                                         "Basic dGVzdA==",
+                                         "Basic OnRlc3R0",
+                                         "Basic OnRlcw==",
+                                         "Basic dGVzdDphbm5h",
+                                         "Basic OnRlc3QA",
+                                         "Basic !" };
     routes.token = "test";
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         r.authorization = wrong[i];
@@ -129,8 +262,11 @@ static void test_token(void **state)
     }
     r.path = "/nothing";
     assert_int_equal(ask(&r), 401);
-    r.authorization = "bearer test";
-    assert_int_equal(ask(&r), 404);
+    static const char *const right[] = { "bearer test", "Bearer test", "Basic OnRlc3Q=", "basic YW5uYTp0ZXN0" };
+    for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+        r.authorization = right[i];
+        assert_int_equal(ask(&r), 404);
+    }
 }
 
 static void test_emqx(void **state)
@@ -170,20 +306,43 @@ static void test_faults_deny(void **state)
     }
     assert_int_equal(met, 0);
     routes.env.authorizer = NULL;
-    assert_int_equal(post(EMQX "authenticate", "{\"clientid\":\"c\"}"), 503);
-    assert_int_equal(post(GO "user", "{\"clientid\":\"c\"}"), 503);
+    assert_int_equal(post(EMQX "authenticate", "{\"clientid\":\"c\"}"), 200);
+    assert_non_null(strstr(out.body.p, "\"result\":\"deny\""));
+    assert_int_equal(post(GO "user", "{\"clientid\":\"c\"}"), 403);
+    assert_non_null(strstr(out.body.p, "no policies are configured"));
 }
 
 static void test_passwords(void **state)
 {
     (void)state;
-    routes.env.fits = fits;
+    struct err e = { 0 };
+    routes.line = password_line_new(fits, NULL, 1, &e);
+    assert_non_null(routes.line);
     assert_int_equal(post(GO "user", "{\"clientid\":\"c\",\"username\":\"anna\",\"password\":\"secret\"}"), 200);
     assert_string_equal(out.body.p, "{\"ok\":true,\"error\":\"\"}");
     assert_int_equal(post(GO "user", "{\"clientid\":\"c\",\"username\":\"anna\",\"password\":\"wrong\"}"), 403);
     assert_int_equal(post(GO "user", "{\"clientid\":\"c\",\"username\":\"anna\"}"), 403);
     assert_int_equal(post(GO "user", "{\"clientid\":\"c\"}"), 403);
+    assert_int_equal(post(EMQX "authenticate", "{\"username\":\"anna\",\"password\":\"secret\"}"), 200);
     assert_int_equal(met, 1);
+    assert_int_equal(pauses.begun, 2); /* nobody waits who is refused anyway */
+    routes.env.authorizer = NULL;
+    assert_int_equal(post(GO "user", "{\"clientid\":\"c\",\"username\":\"anna\",\"password\":\"secret\"}"), 403);
+    assert_int_equal(pauses.begun, 2);
+    routes.env.authorizer = &authorizer;
+    password_line_end(routes.line);
+    assert_int_equal(post(GO "user", "{\"clientid\":\"c\",\"username\":\"anna\",\"password\":\"secret\"}"), 403);
+    assert_int_equal(met, 1);
+    password_line_free(routes.line);
+}
+
+static void test_certificates(void **state)
+{
+    (void)state;
+    post(EMQX "authenticate", "{\"clientid\":\"c\",\"cert_common_name\":\"lamp\",\"cert_subject\":\"CN=x\"}");
+    assert_string_equal(asked, "c - - lamp 0:c");
+    post(EMQX "authenticate", "{\"clientid\":\"c\",\"cert_common_name\":\"undefined\"}");
+    assert_string_equal(asked, "c - - 0:c");
 }
 
 static void test_go_auth(void **state)
@@ -211,6 +370,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_emqx, setup, teardown),
         cmocka_unit_test_setup_teardown(test_faults_deny, setup, teardown),
         cmocka_unit_test_setup_teardown(test_passwords, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hosts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_queries, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_certificates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_go_auth, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
