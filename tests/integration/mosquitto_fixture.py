@@ -10,9 +10,12 @@
 
 Nothing here sleeps: everything waits for a log line or a message, and fails after PATIENCE seconds.
 """
+import contextlib
+import itertools
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -31,10 +34,22 @@ LOG_TYPES = "error", "warning", "notice", "information", "subscribe", "unsubscri
 LOSSLESS = "max_queued_messages 0\nmax_queued_bytes 0\n"
 
 
+def _shuffled_ports():
+    """Below those that the kernel gives to outgoing connections: one of these could take a port between the choice and a server's start."""
+    end = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    return random.sample(range(end // 2, end), end - end // 2)
+
+
+_ports = itertools.cycle(_shuffled_ports())  # a process is given none twice
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A loopback port that nobody has now."""
+    while True:
+        with socket.socket() as s, contextlib.suppress(OSError):
+            port = next(_ports)
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 class Lines:

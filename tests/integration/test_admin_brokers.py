@@ -136,6 +136,18 @@ class DocumentedTest(Asked):
                     self.assertEqual((status, text == b"ok"), (200 if ok else 403, ok))
                     self.assertEqual(fields["Content-Type"], "text/plain; charset=utf-8")
 
+    def test_nanomq(self):
+        """src/sp/protocol/mqtt/auth_http.c of NanoNNG: the status decides, and a form holds names as they are. So docs/beside-your-broker.md says JSON."""
+        self.started()
+        for client, user, status in (("lamp-1", "anna", 200), ("fan", "anna", 403), ("lamp-1", "bert", 403), ("lamp-1&username=anna", "bert", 403),
+                                     ("lamp-1&username=anna", None, 403)):
+            with self.subTest(client=client, user=user):
+                asked = {"clientid": client, "password": "", "peerhost": "192.0.2.7", **({"username": user} if user else {})}
+                self.assertEqual(self.ask("POST", GO + "user", asked)[0], status)
+                self.assertEqual(self.ask("POST", EMQX + "authenticate", asked)[0], 200)  # whatever the answer: it is no place for NanoMQ
+        for body, status in (("clientid=lamp-1&username=anna&username=bert&password=", 400), ("clientid=lamp-1&username=anna&password=", 200)):
+            self.assertEqual(self.ask("POST", GO + "user", body, FORM)[0], status)
+
     def test_audit(self):
         self.started(", passwordFile: users", mode="audit")
         asked = {"clientid": "lamp-1", "username": "anna", "topic": "other", "action": "publish"}

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who published, by what a broker's plugin seals: opened, refused, hidden. The seals here are made by identity_sealer; that plugin has tests of its own."""
 import json
+import pathlib
 import subprocess
+import tempfile
 import unittest
 
 from mosquitto_fixture import PATIENCE, Mosquitto, free_port
@@ -243,6 +245,34 @@ class ClientIdFromTest(IdentityTest):
                 broker.publish(topic, "{}", qos=1)
             broker.publish("$aws/rules/out/a/gw-8", "{}", qos=1, version="mqttv311")
             self.assertEqual(self.clients(service, 4), ["gw-7", "gw-7", "n/a", "gw-8"])  # `a/#` does not match `a`
+
+    def with_access_rules(self, config="", users=None):
+        """A broker where a client may write below devices/ and its own id only, and a service that takes the second level for the client id."""
+        rules = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "acl"
+        rules.write_text("pattern write devices/%c/#\ntopic read #\npattern read #\n", encoding="ascii")
+        broker = self.enterContext(Mosquitto(config=f"acl_file {rules}\n{config}", users=users))
+        login = "userName: s, password: s, " if users else ""
+        return broker, self.begin(broker.url, f"{login}clientIdFrom: {{ topicLevel: 2 }}", {"out": rule("out", "SELECT clientid() AS client, x FROM 'devices/#'")})
+
+    def publish_as(self, broker, client, topic, number, *arguments):
+        broker.publish(topic, f'{{"x":{number}}}', qos=1, arguments=["-i", client, *arguments])
+
+    def test_access_rules_do_not_bind_a_level_to_a_client_id_with_a_slash(self):
+        """What docs/beside-your-broker.md warns of: lamp-1/x writes below devices/lamp-1/x/, and passes for lamp-1."""
+        broker, service = self.with_access_rules()
+        for number, (client, topic) in enumerate([("lamp-2", "devices/lamp-1/a"), ("lamp-1/x", "devices/lamp-1/a"),
+                                                  ("lamp-1/x", "devices/lamp-1/x/a"), ("lamp-1", "devices/lamp-1/a")]):
+            self.publish_as(broker, client, topic, number)
+        self.assertEqual([(output["client"], output["x"]) for output in self.outputs(service, 2)], [("lamp-1", 2), ("lamp-1", 3)])
+
+    def test_user_names_as_client_ids_bind_a_level(self):
+        users = {"s": "s", "lamp-1": "one", "lamp-2": "two"}
+        broker, service = self.with_access_rules("use_username_as_clientid true", users)
+        for number, (client, user) in enumerate([("lamp-1", "lamp-2"), ("lamp-1/x", "lamp-2"), ("lamp-2", "lamp-1")]):
+            for topic in f"devices/{client}/a", "devices/lamp-1/a":
+                self.publish_as(broker, client, topic, number, "-u", user, "-P", users[user])
+        found = self.outputs(service, 1)
+        self.assertEqual([(output["client"], output["x"]) for output in found], [("lamp-1", 2)])
 
     def test_a_user_property(self):
         with Mosquitto() as broker:
