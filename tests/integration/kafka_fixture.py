@@ -22,6 +22,7 @@ import tempfile
 import time
 
 from mosquitto_fixture import Certificates, free_port
+from server_fixture import Server
 from sluice_fixture import BUILD, PATIENCE, ROOT, is_stopped, wait_until
 
 JARS = pathlib.Path(os.environ.get("SLUICE_KAFKA", ROOT / "build/kafka"))
@@ -31,7 +32,7 @@ CLUSTER_ID = "c2x1aWNlLXRlc3RzLTAwMQ"  # sixteen bytes as base64
 PROPERTIES = (ROOT / "deploy/kafka/server.properties").read_text(encoding="utf-8") + "auto.create.topics.enable=false\n"
 
 
-class Kafka:
+class Kafka(Server):
     """tls: a further listener with the certificate `server` of self.certificates, and if tls is "client" one that wants a client's.
     users: {name: password}, a further listener with SASL PLAIN. properties: further lines of server.properties."""
 
@@ -84,14 +85,6 @@ class Kafka:
 
     def _java(self, *arguments):
         subprocess.run(self._command(*arguments), check=True, capture_output=True, timeout=PATIENCE * 2)
-
-    def __enter__(self):
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
 
     def __exit__(self, *exc):
         if self.process and self.process.poll() is None:

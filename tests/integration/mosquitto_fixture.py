@@ -24,6 +24,8 @@ import tempfile
 import threading
 import time
 
+from server_fixture import Server
+
 PATIENCE = 60  # seconds: how long a condition may take before the test fails
 MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 
@@ -175,17 +177,9 @@ class Subscription:
         self.lines.thread.join()
 
 
-class Broker:
-    """What tests want of any broker: started with the block, killed and its folder gone at its end. Whoever derives from it has folder, port,
-    tls_port, process, log, start() and _signal_until_gone()."""
-
-    def __enter__(self):
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+class Broker(Server):
+    """What tests want of any broker: killed and its folder gone at the block's end. Whoever derives from it has folder, port, tls_port, process,
+    log, start() and _signal_until_gone()."""
 
     def __exit__(self, *exc):
         self.kill()

@@ -21,6 +21,7 @@ import subprocess
 import tempfile
 import time
 
+from server_fixture import Server
 from sluice_fixture import PATIENCE, is_stopped, wait_until
 
 SETTINGS = """
@@ -42,7 +43,7 @@ def binary(name):
     return str(path)
 
 
-class PgServer:
+class PgServer(Server):
     """settings: further lines of postgresql.conf. hba: pg_hba.conf, by default everybody is trusted."""
 
     def __init__(self, settings="", hba="local all all trust\n"):
@@ -62,14 +63,6 @@ class PgServer:
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
             conf.write(f"{SETTINGS}unix_socket_directories = '{self.folder}'\n{settings}\n")
         (self.data / "pg_hba.conf").write_text(hba, encoding="utf-8")
-
-    def __enter__(self):
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
 
     def __exit__(self, *exc):
         if self.is_running():
