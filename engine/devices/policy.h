@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #define POLICY_MAX_BYTES 2048 /* of a document without white space: AWS's published limit; beyond it we warn */
 
@@ -31,6 +32,12 @@ struct policy_text {
     const char *p; /* NULL: no value */
     size_t len;
 };
+
+/* The text of a string that ends in NUL, borrowed; NULL: no value. */
+static inline struct policy_text policy_text_of(const char *s)
+{
+    return (struct policy_text) { .p = s, .len = s ? strlen(s) : 0 };
+}
 
 /* One value of a variable; of several values of one name the order counts. */
 struct policy_value {

@@ -50,6 +50,7 @@ struct policy_set {
     struct policy **policies;
     size_t policy_count;
     struct attachment *attachments;
+    size_t attachment_count;
     struct thing *things[THING_BUCKETS]; /* by hash of their names */
     struct trusted *trusted;
 };
@@ -59,11 +60,6 @@ static const struct policy_context nobody;
 static int no_memory(struct errs *errs, struct span at)
 {
     return errs_refuse(errs, ERR_MEMORY, at, "not enough memory for the policies");
-}
-
-static struct policy_text text_of(const char *s)
-{
-    return (struct policy_text) { .p = s, .len = s ? strlen(s) : 0 };
 }
 
 static bool is_same(struct policy_text a, struct policy_text b)
@@ -152,6 +148,7 @@ static int read_attachment(void *ctx, const struct conf *item)
         return no_memory(r->errs, item->at);
     *a = (struct attachment) { .next = r->s->attachments, .policy = r->policy, .to = (enum attached_to)to };
     r->s->attachments = a;
+    r->s->attachment_count++;
     return policy_pattern_read(&a->pattern, item->items[0], to == TO_CLIENT_ID ? PATTERN_WILD : 0, r->errs);
 }
 
@@ -262,7 +259,7 @@ static size_t bucket_of(struct policy_text name)
 static const struct thing *find_thing(const struct policy_set *s, struct policy_text name)
 {
     const struct thing *t = name.p ? s->things[bucket_of(name)] : NULL;
-    while (t && !is_same(text_of(t->name), name))
+    while (t && !is_same(policy_text_of(t->name), name))
         t = t->next;
     return t;
 }
@@ -290,7 +287,7 @@ static int read_thing(void *ctx, const struct conf *item)
     }
     *t = f.t;
     r->thing = t;
-    if (t->name && find_thing(r->s, text_of(t->name))) {
+    if (t->name && find_thing(r->s, policy_text_of(t->name))) {
         errs_add(r->errs, SEV_ERROR, ERR_CONF_NAME, conf_get(item, "thingName")->at, "there is another thing \"%.80s\"",
                  t->name);
         rc = -1;
@@ -301,7 +298,7 @@ static int read_thing(void *ctx, const struct conf *item)
         thing_free(t);
         return -1;
     }
-    struct thing **bucket = &r->s->things[bucket_of(text_of(t->name))];
+    struct thing **bucket = &r->s->things[bucket_of(policy_text_of(t->name))];
     t->next = *bucket;
     *bucket = t;
     return 0;
@@ -485,15 +482,14 @@ static bool is_attached(const struct attachment *a, const struct policy_subject 
 
 static int find_policies(struct policy_view *v, const struct policy_subject *who)
 {
-    size_t count = 0;
-    for (const struct attachment *a = v->set->attachments; a; a = a->next)
-        count += is_attached(a, who);
-    v->policies = calloc(count + 1, sizeof(*v->policies));
+    v->policies = calloc(v->set->attachment_count + 1, sizeof(*v->policies));
     if (!v->policies)
         return -1;
     for (const struct attachment *a = v->set->attachments; a; a = a->next)
         if (is_attached(a, who))
             v->policies[v->policy_count++] = a->policy;
+    const struct policy **fitting = realloc(v->policies, (v->policy_count + 1) * sizeof(*fitting));
+    v->policies = fitting ? fitting : v->policies;
     return 0;
 }
 
@@ -510,7 +506,7 @@ static void find_own_thing(struct policy_view *v, const struct policy_subject *w
     c->thing_name = c->client_id;
     if (!t)
         return;
-    c->thing_type = text_of(t->type);
+    c->thing_type = policy_text_of(t->type);
     c->attributes = t->attributes;
     c->attribute_count = t->attribute_count;
 }
@@ -518,8 +514,8 @@ static void find_own_thing(struct policy_view *v, const struct policy_subject *w
 static void find_trust(struct policy_view *v, const struct policy_subject *who)
 {
     for (const struct trusted *t = v->set->trusted; t; t = t->next)
-        v->is_trusted |=
-            is_same(text_of(t->client_id), who->client_id) && is_same(text_of(t->principal), who->principal);
+        v->is_trusted |= is_same(policy_text_of(t->client_id), who->client_id) &&
+                         is_same(policy_text_of(t->principal), who->principal);
 }
 
 struct policy_view *policy_view_new(struct policy_set *s, const struct policy_subject *who)
@@ -572,6 +568,11 @@ static const struct {
     [POLICY_SUBSCRIBE] = { "iot:Subscribe", "topicfilter/" },
     [POLICY_RECEIVE] = { "iot:Receive", "topic/" },
 };
+
+const char *policy_action_name(enum policy_action action)
+{
+    return actions[action].name;
+}
 
 /* kind: "topic/", or "" if the name has it. */
 static struct policy_verdict decide(const struct policy_view *v, const char *action, const char *kind,

@@ -57,6 +57,7 @@ struct policy_text policy_view_client(const struct policy_view *v); /* its clien
 bool policy_view_is_trusted(const struct policy_view *v);
 
 enum policy_action { POLICY_CONNECT, POLICY_PUBLISH, POLICY_RETAIN_PUBLISH, POLICY_SUBSCRIBE, POLICY_RECEIVE };
+const char *policy_action_name(enum policy_action action); /* "iot:Connect" */
 
 /* name: the client id to connect with, the topic, or the topic filter; the ARN is made of it. Does not allocate; a name beyond 64 KiB
  * is denied. */

@@ -8,14 +8,6 @@ struct question {
     const char *name;
 };
 
-static const char *const action_names[] = {
-    [POLICY_CONNECT] = "iot:Connect",
-    [POLICY_PUBLISH] = "iot:Publish",
-    [POLICY_RETAIN_PUBLISH] = "iot:RetainPublish",
-    [POLICY_SUBSCRIBE] = "iot:Subscribe",
-    [POLICY_RECEIVE] = "iot:Receive",
-};
-
 static struct policy_view *view_new(const struct authorizer *a, const struct subject *who)
 {
     struct policy_subject subject = {
@@ -42,7 +34,7 @@ static struct policy_view *view_of(const struct authorizer *a, struct client *c)
 static bool refused(struct authorizer *a, const struct subject *who, const struct question *q, const char *reason)
 {
     if (a->is_audit || q->action != POLICY_RECEIVE) /* not delivering is no event */
-        a->tell(a->ctx, who, action_names[q->action], q->name, reason, a->is_audit);
+        a->tell(a->ctx, who, policy_action_name(q->action), q->name, reason, a->is_audit);
     return a->is_audit;
 }
 
@@ -52,7 +44,7 @@ static bool decide(struct authorizer *a, struct policy_view *v, const struct sub
         return refused(a, who, q, "not enough memory");
     if (policy_view_is_trusted(v))
         return true;
-    struct policy_verdict verdict = policy_view_decide(v, q->action, (struct policy_text) { q->name, strlen(q->name) });
+    struct policy_verdict verdict = policy_view_decide(v, q->action, policy_text_of(q->name));
     return verdict.decision == POLICY_ALLOWED || refused(a, who, q, policy_decision_name(verdict.decision));
 }
 
@@ -67,7 +59,7 @@ static bool may_publish(struct authorizer *a, struct policy_view *v, const struc
 {
     struct question publish = { POLICY_PUBLISH, topic }, retain = { POLICY_RETAIN_PUBLISH, topic };
     if (is_reserved(topic) && !(v && policy_view_is_trusted(v))) {
-        a->tell(a->ctx, who, action_names[POLICY_PUBLISH], topic, "the topic is reserved", false);
+        a->tell(a->ctx, who, policy_action_name(POLICY_PUBLISH), topic, "the topic is reserved", false);
         return false;
     }
     return !a->set || (decide(a, v, who, &publish) && (!is_retained || decide(a, v, who, &retain)));

@@ -18,9 +18,9 @@
 #include "engine/apps/mosquitto_plugin/certificate.h"
 #include "engine/apps/mosquitto_plugin/identity.h"
 #include "engine/apps/mosquitto_plugin/lifecycle.h"
-#include "engine/apps/mosquitto_plugin/log_limit.h"
 #include "engine/apps/mosquitto_plugin/plugin_conf.h"
 #include "engine/apps/mosquitto_plugin/policy_watch.h"
+#include "engine/base/log_limit.h"
 #include "engine/base/random.h"
 
 #define BROKER_LOG_TOPIC "$SYS/broker/log/"

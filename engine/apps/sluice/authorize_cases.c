@@ -73,11 +73,6 @@ struct trial {
     struct errs errs;
 };
 
-static struct policy_text text_of(const char *s)
-{
-    return (struct policy_text) { .p = s, .len = s ? strlen(s) : 0 };
-}
-
 static int add_value(struct policy_value *list, size_t *count, const struct conf *key, const struct conf *value,
                      struct errs *errs)
 {
@@ -116,8 +111,8 @@ static int read_thing(struct trial *t)
     if (!t->thing.attached || strcmp(t->thing.name, t->who.client_id) != 0)
         return 0;
     c->is_attached = true;
-    c->thing_name = text_of(t->thing.name);
-    c->thing_type = text_of(t->thing.type);
+    c->thing_name = policy_text_of(t->thing.name);
+    c->thing_type = policy_text_of(t->thing.type);
     c->attributes = t->attributes;
     return read_values(t->thing.attributes, t->attributes, &c->attribute_count, &t->errs);
 }
@@ -127,8 +122,8 @@ static int read_context(struct trial *t)
     struct policy_context *c = &t->context;
     if (opt_read(context_options, CONTEXT_OPTIONS, t->f.context, "a context", t->f.context->at, &t->who, &t->errs) < 0)
         return -1;
-    c->client_id = text_of(t->who.client_id);
-    c->source_ip = text_of(t->who.source_ip);
+    c->client_id = policy_text_of(t->who.client_id);
+    c->source_ip = policy_text_of(t->who.source_ip);
     c->certificate = t->certificate;
     return read_thing(t) < 0 || read_values(t->who.certificate, t->certificate, &c->certificate_count, &t->errs) < 0
                ? -1

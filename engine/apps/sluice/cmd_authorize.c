@@ -14,11 +14,6 @@ struct texts {
     const char *policies, *client, *principal, *user, *thing, *source_ip, *region, *account;
 };
 
-static struct policy_text text_of(const char *s)
-{
-    return (struct policy_text) { .p = s, .len = s ? strlen(s) : 0 };
-}
-
 static void print_verdict(const struct policy_verdict *v, const char *resource, bool is_trusted)
 {
     struct buf place;
@@ -42,7 +37,7 @@ static int decide_all(struct policy_view *view, const char *action, int count, c
     int code = EXIT_OK;
     for (int i = 1; i < count; i++) {
         bool is_trusted = policy_view_is_trusted(view);
-        struct policy_verdict v = policy_view_decide_resource(view, action, text_of(argv[i]));
+        struct policy_verdict v = policy_view_decide_resource(view, action, policy_text_of(argv[i]));
         if (is_trusted)
             v = (struct policy_verdict) { .decision = POLICY_ALLOWED };
         print_verdict(&v, argv[i], is_trusted);
@@ -87,11 +82,11 @@ static int authorize(const struct texts *t, int count, char **argv)
     char action[80];
     struct errs errs = { 0 };
     const struct policy_scope scope = { .region = t->region, .account_id = t->account };
-    const struct policy_subject who = { .client_id = text_of(t->client),
-                                        .principal = text_of(t->principal ? t->principal : t->user),
-                                        .user_name = text_of(t->user),
-                                        .source_ip = text_of(t->source_ip),
-                                        .attached_thing = text_of(t->thing) };
+    const struct policy_subject who = { .client_id = policy_text_of(t->client),
+                                        .principal = policy_text_of(t->principal ? t->principal : t->user),
+                                        .user_name = policy_text_of(t->user),
+                                        .source_ip = policy_text_of(t->source_ip),
+                                        .attached_thing = policy_text_of(t->thing) };
     snprintf(action, sizeof(action), "%s%s", strncasecmp(argv[0], "iot:", 4) == 0 ? "" : "iot:", argv[0]);
     if (check_words(t, action) < 0)
         return EXIT_USAGE;

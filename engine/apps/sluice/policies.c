@@ -11,18 +11,17 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/base/log_limit.h"
 
-#define LINES_A_SECOND 20u /* of refusals: anybody may be refused as often as he likes */
-#define VALUES_MAX     128u
+#define VALUES_MAX 128u
 
 struct policies {
     struct authorizer port; /* first: the port's functions find the rest by it */
-    pthread_mutex_t lock;   /* of set */
+    pthread_mutex_t lock;   /* of set and refusals */
     struct policy_set *set;
+    struct log_limit refusals;
     atomic_uint number; /* of the set */
     bool is_audit;
-    atomic_uint_fast64_t second; /* that `lines` were logged in */
-    atomic_uint lines;
 };
 
 struct known {
@@ -41,11 +40,6 @@ static struct policy_set *current(struct policies *p, unsigned *number)
 
 /* --- the port --- */
 
-static struct policy_text text_of(const char *s)
-{
-    return (struct policy_text) { .p = s, .len = s ? strlen(s) : 0 };
-}
-
 static void *meet(struct authorizer *a, const struct authorizer_subject *who)
 {
     struct policies *p = (struct policies *)(void *)a;
@@ -56,12 +50,12 @@ static void *meet(struct authorizer *a, const struct authorizer_subject *who)
     size_t count = who->certificate_count < VALUES_MAX ? who->certificate_count : VALUES_MAX;
     for (size_t i = 0; i < count; i++)
         values[i] =
-            (struct policy_value) { .name = text_of(who->certificate[i].name),
+            (struct policy_value) { .name = policy_text_of(who->certificate[i].name),
                                     .value = { .p = who->certificate[i].value, .len = who->certificate[i].value_len } };
-    const struct policy_subject subject = { .client_id = text_of(who->client_id),
-                                            .principal = text_of(who->principal),
-                                            .user_name = text_of(who->user_name),
-                                            .source_ip = text_of(who->source_ip),
+    const struct policy_subject subject = { .client_id = policy_text_of(who->client_id),
+                                            .principal = policy_text_of(who->principal),
+                                            .user_name = policy_text_of(who->user_name),
+                                            .source_ip = policy_text_of(who->source_ip),
                                             .certificate = values,
                                             .certificate_count = count };
     struct policy_set *set = current(p, &k->number);
@@ -92,10 +86,11 @@ static bool is_fresh(struct policies *p, struct known *k)
 
 static bool may_log(struct policies *p)
 {
-    uint64_t second = clock_monotonic_ms(&clock_system) / 1000;
-    if (atomic_exchange(&p->second, second) != second)
-        atomic_store(&p->lines, 0);
-    return atomic_fetch_add(&p->lines, 1) < LINES_A_SECOND;
+    uint64_t now_ms = clock_monotonic_ms(&clock_system);
+    pthread_mutex_lock(&p->lock);
+    bool is_allowed = log_limit_take(&p->refusals, now_ms);
+    pthread_mutex_unlock(&p->lock);
+    return is_allowed;
 }
 
 static bool refuse(struct policies *p, const struct known *k, const char *action, const char *name, size_t len,
@@ -115,24 +110,21 @@ static bool refuse(struct policies *p, const struct known *k, const char *action
 
 static bool may(struct authorizer *a, void *client, enum authorizer_right right, const char *name, size_t len)
 {
-    static const struct {
-        enum policy_action action;
-        const char *name;
-    } rights[] = { [AUTHORIZE_CONNECT] = { POLICY_CONNECT, "iot:Connect" },
-                   [AUTHORIZE_PUBLISH] = { POLICY_PUBLISH, "iot:Publish" },
-                   [AUTHORIZE_RETAIN_PUBLISH] = { POLICY_RETAIN_PUBLISH, "iot:RetainPublish" },
-                   [AUTHORIZE_SUBSCRIBE] = { POLICY_SUBSCRIBE, "iot:Subscribe" },
-                   [AUTHORIZE_RECEIVE] = { POLICY_RECEIVE, "iot:Receive" } };
+    static const enum policy_action actions[] = { [AUTHORIZE_CONNECT] = POLICY_CONNECT,
+                                                  [AUTHORIZE_PUBLISH] = POLICY_PUBLISH,
+                                                  [AUTHORIZE_RETAIN_PUBLISH] = POLICY_RETAIN_PUBLISH,
+                                                  [AUTHORIZE_SUBSCRIBE] = POLICY_SUBSCRIBE,
+                                                  [AUTHORIZE_RECEIVE] = POLICY_RECEIVE };
+    const char *action = policy_action_name(actions[right]);
     struct policies *p = (struct policies *)(void *)a;
     struct known *k = client;
     if (!is_fresh(p, k))
-        return refuse(p, k, rights[right].name, name, len, "not enough memory");
+        return refuse(p, k, action, name, len, "not enough memory");
     if (policy_view_is_trusted(k->view))
         return true;
     struct policy_verdict v =
-        policy_view_decide(k->view, rights[right].action, (struct policy_text) { .p = name, .len = len });
-    return v.decision == POLICY_ALLOWED ||
-           refuse(p, k, rights[right].name, name, len, policy_decision_name(v.decision));
+        policy_view_decide(k->view, actions[right], (struct policy_text) { .p = name, .len = len });
+    return v.decision == POLICY_ALLOWED || refuse(p, k, action, name, len, policy_decision_name(v.decision));
 }
 
 static void part(struct authorizer *a, void *client)

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "engine/apps/mosquitto_plugin/broker_conf.h"
-#include "engine/apps/mosquitto_plugin/log_limit.h"
 #include "engine/apps/mosquitto_plugin/plugin_conf.h"
 #include "engine/base/buf.h"
 
@@ -227,20 +226,6 @@ static void test_broker_that_cannot_be_served(void **state)
     errs_clear(&errs);
 }
 
-static void test_log_limit(void **state)
-{
-    (void)state;
-    struct log_limit l = { 0 };
-    unsigned written = 0;
-    for (int i = 0; i < 100; i++)
-        written += log_limit_take(&l, 5000);
-    assert_int_equal(written, LOG_LIMIT_LINES);
-    assert_int_equal(log_limit_report(&l, 5999), 0);
-    assert_int_equal(log_limit_report(&l, 6000), 100 - LOG_LIMIT_LINES);
-    assert_int_equal(log_limit_report(&l, 6000), 0);
-    assert_true(log_limit_take(&l, 6000));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,7 +235,6 @@ int main(void)
         cmocka_unit_test(test_command_line),
         cmocka_unit_test_setup_teardown(test_broker, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broker_that_cannot_be_served, setup, teardown),
-        cmocka_unit_test(test_log_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
