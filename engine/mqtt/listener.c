@@ -71,6 +71,7 @@ struct connection {
     struct served served;
     struct client *client; /* NULL: not let in yet */
     char *principal;       /* NULL: anonymous */
+    bool by_certificate;   /* the principal is a certificate's fingerprint, else a user name */
     void *authorized;      /* the authorizer's handle */
     char source_ip[SOURCE_IP_MAX];
     char *in; /* what was read and is not done with */
@@ -378,7 +379,8 @@ static uint8_t authenticate(struct listener *l, struct connection *c)
 {
     const struct packet_connect *x = &c->served.connect;
     char certificate[65];
-    if (stream_peer_certificate(c->stream, certificate)) {
+    c->by_certificate = stream_peer_certificate(c->stream, certificate);
+    if (c->by_certificate) {
         c->principal = strdup(certificate);
         return c->principal ? 0 : REASON_UNAVAILABLE;
     }
@@ -397,8 +399,8 @@ static int read_certificate(const struct connection *c, struct certificate_vars 
 {
     struct err e = { 0 };
     size_t len;
-    unsigned char *der = stream_peer_der(c->stream, &len);
-    int rc = der ? certificate_vars_read(vars, der, len, &e) : 0;
+    unsigned char *der = c->by_certificate ? stream_peer_der(c->stream, &len) : NULL;
+    int rc = der ? certificate_vars_read(vars, der, len, &e) : c->by_certificate ? -1 : 0;
     free(der);
     *values = rc == 0 ? calloc(vars->count + 1, sizeof(**values)) : NULL;
     for (size_t i = 0; *values && i < vars->count; i++)
@@ -414,14 +416,13 @@ static uint8_t authorize(struct listener *l, struct connection *c, struct packet
     struct authorizer *a = l->authorizer;
     struct certificate_vars vars = { 0 };
     struct authorizer_value *values = NULL;
-    char *client_id = a ? strndup(id.p, id.len) : NULL, certificate[65];
+    char *client_id = a ? strndup(id.p, id.len) : NULL;
     if (!a)
         return 0;
-    bool has_certificate = stream_peer_certificate(c->stream, certificate);
     if (client_id && read_certificate(c, &vars, &values) == 0) {
         const struct authorizer_subject who = { .client_id = client_id,
                                                 .principal = c->principal,
-                                                .user_name = has_certificate ? NULL : c->principal,
+                                                .user_name = c->by_certificate ? NULL : c->principal,
                                                 .source_ip = c->source_ip[0] ? c->source_ip : NULL,
                                                 .certificate = values,
                                                 .certificate_count = vars.count };
