@@ -130,22 +130,26 @@ static void open_sources(struct service *s, struct errs *errs)
     check_client_ids(s->conf, errs);
 }
 
+/* The first source of a kind, or NULL. */
+static const struct source_conf *first_source(const struct service_conf *conf, const char *kind)
+{
+    for (size_t i = 0; i < conf->source_count; i++)
+        if (strcmp(conf->sources[i].kind, kind) == 0)
+            return &conf->sources[i];
+    return NULL;
+}
+
 /* Where a republish without a connection goes: the broker of the first mqtt source. */
 static const struct conf *default_mqtt(const struct service_conf *conf)
 {
-    for (size_t i = 0; i < conf->source_count; i++)
-        if (strcmp(conf->sources[i].kind, "mqtt") == 0)
-            return conf->sources[i].options;
-    return NULL;
+    const struct source_conf *source = first_source(conf, "mqtt");
+    return source ? source->options : NULL;
 }
 
 /* Sessions with brokers or with clients of ours are to outlive the process. */
 static bool has_sessions(const struct service_conf *conf)
 {
-    for (size_t i = 0; i < conf->source_count; i++)
-        if (strcmp(conf->sources[i].kind, "mqtt") == 0 || strcmp(conf->sources[i].kind, "listen") == 0)
-            return true;
-    return false;
+    return first_source(conf, "mqtt") || first_source(conf, "listen");
 }
 
 /* Only its name: the file is made when a flow is. */
@@ -164,10 +168,7 @@ static void open_store(struct service *s, struct errs *errs)
 /* Beside a broker its plugin enforces them, from its own configuration. */
 static void check_policies_are_asked(const struct service_conf *conf, struct errs *errs)
 {
-    bool asked = conf->admin != NULL;
-    for (size_t i = 0; i < conf->source_count; i++)
-        asked |= strcmp(conf->sources[i].kind, "listen") == 0;
-    if (asked)
+    if (conf->admin || first_source(conf, "listen"))
         return;
     struct err *e = errs_add(errs, SEV_WARNING, ERR_CONF_VALUE, conf_get(conf->root, "policies")->at,
                              "nobody asks these policies: there is neither a listen source nor \"admin\"");
