@@ -48,6 +48,18 @@ def is_stopped(pid):
     return all(state in "TtZX" for state in states)
 
 
+def threads_of(pid):
+    """Each thread of the process: its name, its state and what it waits for in the kernel (where we may know)."""
+
+    def read(task, name):
+        try:
+            return (task / name).read_text(encoding="utf-8").strip()
+        except OSError:
+            return "?"
+
+    return [(read(task, "comm"), read(task, "stat").rpartition(")")[2].split()[:1], read(task, "wchan"), read(task, "syscall")) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+
+
 def read_ndjson(path):
     """The complete lines of an NDJSON file, [] if there is none yet."""
     try:
@@ -142,7 +154,10 @@ class Service:
         return self.wait(patience)
 
     def wait(self, patience=PATIENCE):
-        code = self.process.wait(patience)
+        try:
+            code = self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it goes on after {patience} s: {threads_of(self.process.pid)}\n" + "\n".join(self.log[-30:])) from None
         for reader in self.readers:
             reader.join()
         return code
