@@ -216,10 +216,10 @@ class ServerTest(Case):
         self.assert_results(driver.send(item({"n": 1})), ["done"])
         self.kafka.stop()
         try:
-            for _ in range(2):
+            for limit in 10_000 + 5000, 10_000:  # the first may be under way before librdkafka sees the end: then it waits connectTimeout for the server
                 self.assert_results(driver.send(item({"n": 2}), item({"n": 3})), ["later: "] * 2)
                 self.assertEqual(driver.rc, -1)
-                self.assertLess(driver.ms, 5000)
+                self.assertLess(driver.ms, limit)
         finally:
             self.kafka.start()
         driver.send_until_done(item({"n": 2}), item({"n": 3}))
