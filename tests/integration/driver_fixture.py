@@ -18,6 +18,7 @@ import threading
 BUILD = pathlib.Path(os.environ.get("SLUICE_BUILD", pathlib.Path(__file__).resolve().parent.parent.parent / "build/release"))
 DRIVER = BUILD / "tests/contract/action_driver"
 PATIENCE = 60
+STALL_MS = 8000  # what a busy machine may add to a send; less than the time-outs that options have by default
 
 
 def item(body=None, action=0, text=None, json_body=True, key=0, **variables):

@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from driver_fixture import BUILD, PATIENCE, Driver, item
+from driver_fixture import BUILD, PATIENCE, STALL_MS, Driver, item
 from kafka_fixture import Kafka
 from sluice_fixture import wait_until
 
@@ -267,10 +267,10 @@ class ServerTest(Case):
         driver.send_until_done(item({"n": 1}))
         with self.kafka.paused():
             self.assert_results(driver.send(item({"n": 2}), item({"n": 3})), ["later: no answer from the servers in time"] * 2)
-            self.assertLess(driver.ms, 500 + 1000 + 2000)
+            self.assertLess(driver.ms, 500 + 1000 + STALL_MS)
             self.assert_results(driver.send(item({"n": 2}), item({"n": 3})), ["later: "] * 2)
             self.assertEqual(driver.rc, -1)
-            self.assertLess(driver.ms, 700 + 2000)
+            self.assertLess(driver.ms, 700 + STALL_MS)
         driver.send_until_done(item({"n": 2}), item({"n": 3}))
         driver.send_until_done(item({"n": 4}))
         self.assert_in_order(self.numbers(), 4)
