@@ -27,21 +27,15 @@
 #include "engine/base/random.h"
 #include "engine/base/thread.h"
 #include "engine/flow/memory_plan.h"
-#include "engine/flow/notice.h"
-#include "engine/flow/poison.h"
-#include "engine/flow/retry.h"
+#include "engine/flow/reconnect.h"
 #include "engine/flow/session_plan.h"
 #include "engine/flow/source_identity.h"
 #include "engine/flow/source_mqtt_check.h"
 #include "engine/flow/source_mqtt_ws.h"
-#include "engine/flow/subscriptions.h"
+#include "engine/flow/wanted_filters.h"
 #include "engine/mqtt/subscriber.h"
 
-#define IDLE_WAIT_MS     60000u /* events end it earlier */
-#define STEADY_MS        10000u /* a connection that lasted this long was a good one: no wait before the next */
-#define SHORT_ONES       2u     /* connections in a row that did not last: another client may be to blame */
-#define SAY_AGAIN_MIN_MS 10000u
-#define SAY_AGAIN_MAX_MS 3600000u
+#define IDLE_WAIT_MS 60000u /* events end it earlier */
 
 struct mqtt_source {
     struct mqtt_conf conf;
@@ -58,29 +52,21 @@ struct mqtt_source {
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
-    struct subscriptions wanted; /* new filters of the rules, if has_wanted */
-    bool has_wanted;
     bool connected;
-    bool applied;  /* the session has the filters that were wanted last */
     bool stopping; /* nothing more is to be handed over, */
     bool quiet;    /* and nothing more will be */
     bool closing;
 
     /* The source's thread's */
-    struct subscriptions filters;
+    struct wanted_filters filters;
     struct session_plan plan;
     bool is_loaded; /* what was kept has been taken into the plan */
     uint32_t *ids;  /* of a message, translated */
     size_t id_cap;
-    bool one_by_one; /* the broker ended the connection when we subscribed: find out for which filter */
-    struct poison poison;
     struct source_identity identity; /* made by open */
     uint64_t taken_qos0, told_repeated;
     bool sink_closed;
-    unsigned failures; /* of connections, in a row */
-    uint64_t connected_ms;
-    struct random random;
-    struct notice unreachable;
+    struct reconnect reconnect;
 };
 
 static uint64_t now_ms(const struct mqtt_source *s)
@@ -180,35 +166,6 @@ static void on_full(void *ctx, unsigned timeout_ms)
 
 /* --- subscribing --- */
 
-/* Take over new filters of the rules, if there are any. */
-static void take_wanted(struct mqtt_source *s)
-{
-    pthread_mutex_lock(&s->lock);
-    struct subscriptions old = s->filters;
-    bool changed = s->has_wanted;
-    if (changed)
-        s->filters = s->wanted;
-    s->wanted = (struct subscriptions) { 0 };
-    s->has_wanted = false;
-    pthread_mutex_unlock(&s->lock);
-    if (changed) {
-        subscriptions_clear(&old);
-        poison_clear(&s->poison);
-        s->one_by_one = false;
-    }
-}
-
-/* What the session is to be subscribed to: a copy of the filters, or the merged ones. */
-static int make_target(struct mqtt_source *s, struct subscriptions *target, struct err *e)
-{
-    if (subscriber_server(s->subscriber)->takes_ids)
-        return subscriptions_init(target, s->filters.list, s->filters.count, false, e);
-    if (s->conf.version == MQTT_V5)
-        log_event(LOG_LEVEL_INFO, FIELDS(s),
-                  "the broker knows no Subscription Identifiers: overlapping filters are merged");
-    return subscriptions_init_merged(target, &s->filters, e);
-}
-
 /* Keep what the session may hold by now; a store that fails costs no more than a SUBSCRIBE that was not needed, or a filter that
  * nobody unsubscribes. */
 static void keep_plan(struct mqtt_source *s)
@@ -242,29 +199,10 @@ static void load_plan(struct mqtt_source *s)
 
 static void take_grant(struct mqtt_source *s, struct planned *entry, const struct mqtt_answer *answer)
 {
-    if (answer->outcome == MQTT_REFUSED)
-        log_event(LOG_LEVEL_ERROR, FIELDS(s), "the broker refused the subscription to \"%s\": %s", entry->filter,
-                  answer->text);
-    else if (answer->code < s->conf.qos)
-        log_event(LOG_LEVEL_WARN, FIELDS(s), "the broker granted QoS %u only for the subscription to \"%s\"",
-                  answer->code, entry->filter);
-    if (answer->outcome == MQTT_ACCEPTED)
+    if (wanted_filters_grant(&s->filters, entry->filter, answer))
         session_plan_granted(entry);
     else
         session_plan_refused(entry);
-}
-
-/* The broker ended the connection when we subscribed to this filter alone. If it has done so for all of them, the
- * fault is not theirs. */
-static void blame(struct mqtt_source *s, const char *filter)
-{
-    uint32_t wait_ms = poison_blame(&s->poison, filter, now_ms(s));
-    if (s->poison.count >= s->filters.count)
-        poison_clear(&s->poison);
-    else if (wait_ms > 0)
-        log_event(LOG_LEVEL_ERROR, FIELDS(s),
-                  "the broker ends the connection when we subscribe to \"%s\": left out for %" PRIu32 " min", filter,
-                  wait_ms / 60000);
 }
 
 /* What is asked of the broker, and for which entries of the plan. */
@@ -305,7 +243,7 @@ static void ask_for(struct mqtt_source *s, struct asked *a, bool wanted)
         struct planned *entry = &s->plan.list[i];
         if (!entry->asked_now || entry->wanted != wanted)
             continue;
-        if (wanted && poison_is_left_out(&s->poison, entry->filter, now))
+        if (wanted && wanted_filters_is_left_out(&s->filters, entry->filter, now))
             session_plan_refused(entry);
         else
             asked_add(a, entry);
@@ -315,13 +253,11 @@ static void ask_for(struct mqtt_source *s, struct asked *a, bool wanted)
 /* Subscribe to all at once. If the broker ends the connection for it, from then on to one at a time. */
 static int subscribe_to(struct mqtt_source *s, struct asked *a, struct err *e)
 {
-    size_t step = s->one_by_one ? 1 : a->count;
+    size_t step = wanted_filters_step(&s->filters, a->count);
     for (size_t i = 0; i < a->count; i += step) {
         if (subscriber_request(s->subscriber, a->requests + i, step, e) == 0)
             continue;
-        if (s->one_by_one && subscriber_was_ended_by_broker(s->subscriber))
-            blame(s, a->entries[i]->filter);
-        s->one_by_one = s->one_by_one || subscriber_was_ended_by_broker(s->subscriber);
+        wanted_filters_failed(&s->filters, a->entries[i]->filter, subscriber_was_ended_by_broker(s->subscriber));
         return -1;
     }
     return 0;
@@ -333,8 +269,7 @@ static int subscribe(struct mqtt_source *s, struct asked *a, struct err *e)
     ask_for(s, a, true);
     if (subscribe_to(s, a, e) < 0)
         return -1;
-    poison_acquit_due(&s->poison, now);
-    s->one_by_one = s->poison.count > 0;
+    wanted_filters_asked(&s->filters, now);
     for (size_t i = 0; i < a->count; i++)
         take_grant(s, a->entries[i], &a->requests[i].answer);
     return 0;
@@ -378,19 +313,15 @@ static int carry_out(struct mqtt_source *s, struct err *e)
 /* Bring the session's subscriptions to what the rules want: new ones first, then those that are gone. */
 static int apply_filters(struct mqtt_source *s, struct err *e)
 {
-    take_wanted(s);
     struct subscriptions target;
-    if (make_target(s, &target, e) < 0)
+    wanted_filters_take(&s->filters);
+    if (wanted_filters_target(&s->filters, subscriber_server(s->subscriber)->takes_ids, &target, e) < 0)
         return -1;
     int rc = session_plan_aim(&s->plan, &target, s->prefix, (uint8_t)s->conf.qos, e);
     subscriptions_clear(&target);
     if (rc < 0 || carry_out(s, e) < 0)
         return -1;
-    pthread_mutex_lock(&s->lock);
-    s->applied = !s->has_wanted;
-    pthread_mutex_unlock(&s->lock);
-    size_t n = session_plan_wanted(&s->plan);
-    log_event(LOG_LEVEL_INFO, FIELDS(s), "subscribed to %zu filter%s", n, n == 1 ? "" : "s");
+    wanted_filters_applied(&s->filters, session_plan_wanted(&s->plan));
     return 0;
 }
 
@@ -407,22 +338,9 @@ static void back_off(struct mqtt_source *s, uint64_t delay_ms)
     pthread_mutex_unlock(&s->lock);
 }
 
-static uint64_t next_delay(struct mqtt_source *s)
-{
-    struct retry retry = { .min_ms = (uint32_t)s->conf.reconnect_min_ms, .max_ms = (uint32_t)s->conf.reconnect_max_ms };
-    return retry_delay_ms(&retry, ++s->failures, random_unit(&s->random), 0);
-}
-
 static void fail_and_wait(struct mqtt_source *s, const struct err *e)
 {
-    uint64_t delay = next_delay(s), silent;
-    if (!flag(s, &s->stopping) && notice_due(&s->unreachable, now_ms(s), &silent)) {
-        const char *hint = e->hint[0] ? e->hint : NULL;
-        const char *fields[] = { "source", "mqtt", "broker", s->conf.url, "hint", hint, NULL };
-        enum log_level level = e->code == ERR_REFUSED ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;
-        log_event(level, fields, "%s, trying again in %" PRIu64 " ms", e->text, delay);
-    }
-    back_off(s, delay);
+    back_off(s, reconnect_failed(&s->reconnect, e, flag(s, &s->stopping)));
 }
 
 static int connect_and_subscribe(struct mqtt_source *s, struct err *e)
@@ -430,30 +348,11 @@ static int connect_and_subscribe(struct mqtt_source *s, struct err *e)
     if (subscriber_connect(s->subscriber, e) < 0)
         return -1;
     set_flag(s, &s->connected, true);
-    s->connected_ms = now_ms(s);
     bool resumed = subscriber_server(s->subscriber)->present;
-    log_event(LOG_LEVEL_INFO, FIELDS(s), "connected to the broker, which %s",
-              resumed ? "kept the session" : "began a new session");
+    reconnect_made(&s->reconnect, resumed);
     load_plan(s);
     session_plan_begin(&s->plan, resumed);
     return apply_filters(s, e);
-}
-
-/* The connection was a good one, or has to be waited for. A good one is made again at once; after short ones the
- * waits grow, since whoever ended them may do it again (another client with our client id, say). */
-static void after_connection(struct mqtt_source *s, const struct err *why)
-{
-    if (!goes_on(s))
-        return;
-    const char *hint = s->failures >= SHORT_ONES ? "Does another client use the same client id?" : NULL;
-    const char *fields[] = {
-        "source", "mqtt", "broker", s->conf.url, "clientId", s->conf.client_id, "hint", hint, NULL
-    };
-    log_event(LOG_LEVEL_WARN, fields, "the connection to the broker was lost: %s", why->text);
-    if (now_ms(s) - s->connected_ms >= STEADY_MS)
-        s->failures = 0;
-    else
-        back_off(s, next_delay(s));
 }
 
 /* A trace of what came again; with the messages' own (dup) it shows what the broker did after a reconnect. */
@@ -470,10 +369,10 @@ static void tell_repeated(struct mqtt_source *s)
 static bool serve(struct mqtt_source *s, struct err *e)
 {
     while (goes_on(s)) {
-        uint64_t now = now_ms(s), again = poison_next(&s->poison), until = now + IDLE_WAIT_MS;
-        if ((flag(s, &s->has_wanted) || again <= now) && apply_filters(s, e) < 0)
+        uint64_t now = now_ms(s), until = wanted_filters_due_ms(&s->filters, now, now + IDLE_WAIT_MS);
+        if (wanted_filters_are_due(&s->filters, now) && apply_filters(s, e) < 0)
             return true;
-        if (subscriber_turn(s->subscriber, again > now && again < until ? again : until, e) < 0)
+        if (subscriber_turn(s->subscriber, until, e) < 0)
             return false;
         tell_repeated(s);
     }
@@ -507,7 +406,7 @@ static void *run(void *arg)
         if (failed)
             fail_and_wait(s, &e);
         else
-            after_connection(s, &e);
+            back_off(s, reconnect_lost(&s->reconnect, e.text));
     }
     drain(s);
     return NULL;
@@ -538,10 +437,8 @@ static int make_names(struct mqtt_source *s, struct errs *errs)
 
 static void source_free(struct mqtt_source *s)
 {
-    subscriptions_clear(&s->wanted);
-    subscriptions_clear(&s->filters);
+    wanted_filters_clear(&s->filters);
     session_plan_clear(&s->plan);
-    poison_clear(&s->poison);
     thread_lock_clear(&s->lock, &s->changed);
     source_identity_clear(&s->identity);
     mqtt_conf_clear(&s->conf);
@@ -564,6 +461,8 @@ static void *source_open(const struct conf *conf, const struct source_env *env, 
     s->clock = env->clock;
     s->sessions = env->sessions;
     s->map = conf;
+    wanted_filters_init(&s->filters, &s->conf, s->clock);
+    reconnect_init(&s->reconnect, &s->conf, s->clock, random_entropy());
     bool fails = mqtt_conf_read(&s->conf, conf, errs) < 0;
     fails = source_identity_read(&s->identity, &s->conf, errs) < 0 || fails;
     size_t errors = errs->errors;
@@ -572,8 +471,6 @@ static void *source_open(const struct conf *conf, const struct source_env *env, 
         source_free(s);
         return NULL;
     }
-    random_seed(&s->random, random_entropy());
-    notice_init(&s->unreachable, SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
     return s;
 }
 
@@ -587,27 +484,16 @@ static void source_check(void *source, const struct source_filter *filters, size
 static int source_set_filters(void *source, const struct source_filter *filters, size_t count, struct err *e)
 {
     struct mqtt_source *s = source;
-    struct subscriptions fresh;
-    if (subscriptions_init(&fresh, filters, count, s->conf.basic_ingest, e) < 0)
+    if (wanted_filters_set(&s->filters, filters, count, e) < 0)
         return -1;
-    pthread_mutex_lock(&s->lock);
-    struct subscriptions old = s->wanted;
-    s->wanted = fresh;
-    s->has_wanted = true;
-    s->applied = false;
-    pthread_mutex_unlock(&s->lock);
     subscriber_wake(s->subscriber);
-    subscriptions_clear(&old);
     return 0;
 }
 
 static bool source_filters_are_set(void *source)
 {
     struct mqtt_source *s = source;
-    pthread_mutex_lock(&s->lock);
-    bool set = s->applied || !s->connected;
-    pthread_mutex_unlock(&s->lock);
-    return set;
+    return wanted_filters_are_applied(&s->filters) || !flag(s, &s->connected);
 }
 
 static int source_start(void *source, struct source_sink *sink, const struct source_filter *filters, size_t count,

@@ -34,20 +34,17 @@
 #include "engine/base/thread.h"
 #include "engine/flow/inbox.h"
 #include "engine/flow/notice.h"
-#include "engine/flow/poison.h"
-#include "engine/flow/retry.h"
+#include "engine/flow/reconnect.h"
 #include "engine/flow/source_identity.h"
 #include "engine/flow/source_mqtt_check.h"
-#include "engine/flow/subscriptions.h"
+#include "engine/flow/wanted_filters.h"
 #include "engine/mqtt/mqtt_client.h"
 
 #define ROOM_WAIT_MS     100u   /* look after the connection at least this often while the flow is full */
 #define IDLE_WAIT_MS     60000u /* events end it earlier */
 #define SLACK_BYTES      ((size_t)64 << 20)
-#define LINGER_MS        500u   /* from a full inbox to the end of the connection */
-#define STEADY_MS        10000u /* a connection that lasted this long was a good one: no wait before the next */
-#define SHORT_ONES       2u     /* connections in a row that did not last: another client may be to blame */
-#define STOP_PATIENCE_MS 5000u  /* to hand over what has arrived */
+#define LINGER_MS        500u  /* from a full inbox to the end of the connection */
+#define STOP_PATIENCE_MS 5000u /* to hand over what has arrived */
 #define SAY_AGAIN_MIN_MS 10000u
 #define EARLY_WARNING                                                                                                  \
     "over WebSocket messages are acknowledged when they arrive, not when they are delivered: a crash loses what is "   \
@@ -67,10 +64,7 @@ struct mqtt_source {
     pthread_mutex_t lock; /* guards the inbox and what follows */
     pthread_cond_t changed;
     struct inbox inbox;
-    struct subscriptions wanted; /* new filters of the rules, if has_wanted */
-    bool has_wanted;
     bool connected; /* at least until `down` */
-    bool applied;   /* the session has the filters that were wanted last */
     bool stopping;
     bool down;        /* the connection is gone */
     bool overflowed;  /* the inbox was full: the connection is to end, or has ended for that */
@@ -79,17 +73,14 @@ struct mqtt_source {
     uint64_t dropped; /* QoS 0 while overflowed */
 
     /* The source's thread's */
-    struct subscriptions filters, held;
-    bool one_by_one; /* the broker ended the connection when we subscribed: find out for which filter */
-    struct poison poison;
+    struct wanted_filters filters;
+    struct subscriptions held;
     struct source_identity identity; /* made by open */
     struct inbox_item *in_hand;      /* the sink was full */
     uint64_t handed_over;            /* its number is the token */
     bool sink_closed;
-    unsigned failures; /* of connections, in a row */
-    uint64_t connected_ms;
-    struct random random;
-    struct notice unreachable, overflow;
+    struct reconnect reconnect;
+    struct notice overflow;
 };
 
 static uint64_t now_ms(const struct mqtt_source *s)
@@ -237,46 +228,6 @@ static size_t waiting(struct mqtt_source *s)
 
 /* --- subscribing --- */
 
-/* Take over new filters of the rules, if there are any. */
-static void take_wanted(struct mqtt_source *s)
-{
-    pthread_mutex_lock(&s->lock);
-    struct subscriptions old = s->filters;
-    bool changed = s->has_wanted;
-    if (changed)
-        s->filters = s->wanted;
-    s->wanted = (struct subscriptions) { 0 };
-    s->has_wanted = false;
-    pthread_mutex_unlock(&s->lock);
-    if (changed) {
-        subscriptions_clear(&old);
-        poison_clear(&s->poison);
-        s->one_by_one = false;
-    }
-}
-
-/* What the session is to be subscribed to: a copy of the filters, or the merged ones. */
-static int make_target(struct mqtt_source *s, struct subscriptions *target, struct err *e)
-{
-    if (mqtt_client_takes_ids(s->client))
-        return subscriptions_init(target, s->filters.list, s->filters.count, false, e);
-    if (s->conf.version == MQTT_V5)
-        log_event(LOG_LEVEL_INFO, FIELDS(s),
-                  "the broker knows no Subscription Identifiers: overlapping filters are merged");
-    return subscriptions_init_merged(target, &s->filters, e);
-}
-
-static bool is_granted(struct mqtt_source *s, const struct mqtt_subscription *sub)
-{
-    if (sub->answer.outcome == MQTT_REFUSED)
-        log_event(LOG_LEVEL_ERROR, FIELDS(s), "the broker refused the subscription to \"%s\": %s", sub->filter,
-                  sub->answer.text);
-    else if (sub->answer.code < s->conf.qos)
-        log_event(LOG_LEVEL_WARN, FIELDS(s), "the broker granted QoS %u only for the subscription to \"%s\"",
-                  sub->answer.code, sub->filter);
-    return sub->answer.outcome == MQTT_ACCEPTED;
-}
-
 /* Take the entry out, so that it is asked for again at the next occasion. */
 static void forget(struct subscriptions *target, const char *filter)
 {
@@ -288,29 +239,14 @@ static void forget(struct subscriptions *target, const char *filter)
     target->count = n;
 }
 
-/* The broker ended the connection when we subscribed to this filter alone. If it has done so for all of them, the
- * fault is not theirs. */
-static void blame(struct mqtt_source *s, const char *filter)
-{
-    uint32_t wait_ms = poison_blame(&s->poison, filter, now_ms(s));
-    if (s->poison.count >= s->filters.count)
-        poison_clear(&s->poison);
-    else if (wait_ms > 0)
-        log_event(LOG_LEVEL_ERROR, FIELDS(s),
-                  "the broker ends the connection when we subscribe to \"%s\": left out for %" PRIu32 " min", filter,
-                  wait_ms / 60000);
-}
-
 /* Subscribe to all at once. If the broker ends the connection for it, from then on to one at a time. */
 static int subscribe_to(struct mqtt_source *s, struct mqtt_subscription *subs, size_t count, struct err *e)
 {
-    size_t step = s->one_by_one ? 1 : count;
+    size_t step = wanted_filters_step(&s->filters, count);
     for (size_t i = 0; i < count; i += step) {
         if (mqtt_client_subscribe(s->client, subs + i, step, e) == 0)
             continue;
-        if (s->one_by_one && mqtt_client_was_ended_by_broker(s->client))
-            blame(s, subs[i].filter);
-        s->one_by_one = s->one_by_one || mqtt_client_was_ended_by_broker(s->client);
+        wanted_filters_failed(&s->filters, subs[i].filter, mqtt_client_was_ended_by_broker(s->client));
         return -1;
     }
     return 0;
@@ -328,17 +264,16 @@ static int subscribe(struct mqtt_source *s, struct subscriptions *target, struct
     size_t candidates = subscriptions_missing(target, &s->held, missing), count = 0;
     uint64_t now = now_ms(s);
     for (size_t i = 0; i < candidates; i++) {
-        if (poison_is_left_out(&s->poison, missing[i].filter, now))
+        if (wanted_filters_is_left_out(&s->filters, missing[i].filter, now))
             forget(target, missing[i].filter);
         else
             subs[count++] = (struct mqtt_subscription) { .filter = missing[i].filter, .id = missing[i].id };
     }
     if (subscribe_to(s, subs, count, e) < 0)
         goto out;
-    poison_acquit_due(&s->poison, now);
-    s->one_by_one = s->poison.count > 0;
+    wanted_filters_asked(&s->filters, now);
     for (size_t i = 0; i < count; i++) {
-        if (!is_granted(s, &subs[i]))
+        if (!wanted_filters_grant(&s->filters, subs[i].filter, &subs[i].answer))
             forget(target, subs[i].filter);
     }
     rc = 0;
@@ -362,9 +297,9 @@ static int unsubscribe(struct mqtt_source *s, const struct subscriptions *target
 /* Bring the session's subscriptions to what the rules want: new ones first, then those that are gone. */
 static int apply_filters(struct mqtt_source *s, struct err *e)
 {
-    take_wanted(s);
     struct subscriptions target;
-    if (make_target(s, &target, e) < 0)
+    wanted_filters_take(&s->filters);
+    if (wanted_filters_target(&s->filters, mqtt_client_takes_ids(s->client), &target, e) < 0)
         return -1;
     if (subscribe(s, &target, e) < 0 || unsubscribe(s, &target, e) < 0) {
         subscriptions_clear(&target);
@@ -372,10 +307,7 @@ static int apply_filters(struct mqtt_source *s, struct err *e)
     }
     subscriptions_clear(&s->held);
     s->held = target;
-    pthread_mutex_lock(&s->lock);
-    s->applied = !s->has_wanted;
-    pthread_mutex_unlock(&s->lock);
-    log_event(LOG_LEVEL_INFO, FIELDS(s), "subscribed to %zu filter%s", target.count, target.count == 1 ? "" : "s");
+    wanted_filters_applied(&s->filters, target.count);
     return 0;
 }
 
@@ -389,22 +321,9 @@ static void back_off(struct mqtt_source *s, uint64_t delay_ms)
         step(s, until);
 }
 
-static uint64_t next_delay(struct mqtt_source *s)
-{
-    struct retry retry = { .min_ms = (uint32_t)s->conf.reconnect_min_ms, .max_ms = (uint32_t)s->conf.reconnect_max_ms };
-    return retry_delay_ms(&retry, ++s->failures, random_unit(&s->random), 0);
-}
-
 static void fail_and_wait(struct mqtt_source *s, const struct err *e)
 {
-    uint64_t delay = next_delay(s), silent;
-    if (!flag(s, &s->stopping) && notice_due(&s->unreachable, now_ms(s), &silent)) {
-        const char *hint = e->hint[0] ? e->hint : NULL;
-        const char *fields[] = { "source", "mqtt", "broker", s->conf.url, "hint", hint, NULL };
-        enum log_level level = e->code == ERR_REFUSED ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;
-        log_event(level, fields, "%s, trying again in %" PRIu64 " ms", e->text, delay);
-    }
-    back_off(s, delay);
+    back_off(s, reconnect_failed(&s->reconnect, e, flag(s, &s->stopping)));
 }
 
 static int connect_and_subscribe(struct mqtt_source *s, struct err *e)
@@ -417,11 +336,9 @@ static int connect_and_subscribe(struct mqtt_source *s, struct err *e)
         return -1;
     set_flag(s, &s->connected, true);
     bool resumed = mqtt_client_session_present(s->client);
-    log_event(LOG_LEVEL_INFO, FIELDS(s), "connected to the broker, which %s",
-              resumed ? "kept the session" : "began a new session");
+    reconnect_made(&s->reconnect, resumed);
     if (!resumed)
         subscriptions_clear(&s->held);
-    s->connected_ms = now_ms(s);
     return apply_filters(s, e);
 }
 
@@ -450,10 +367,10 @@ static int serve(struct mqtt_source *s, struct err *e)
             mqtt_client_disconnect(s->client);
             return 0;
         }
-        uint64_t now = now_ms(s), again = poison_next(&s->poison), until = now + IDLE_WAIT_MS;
-        if ((flag(s, &s->has_wanted) || again <= now) && apply_filters(s, e) < 0)
+        uint64_t now = now_ms(s), until = wanted_filters_due_ms(&s->filters, now, now + IDLE_WAIT_MS);
+        if (wanted_filters_are_due(&s->filters, now) && apply_filters(s, e) < 0)
             return -1;
-        step(s, again > now && again < until ? again : until);
+        step(s, until);
     }
     return 0;
 }
@@ -482,23 +399,13 @@ static void work_off(struct mqtt_source *s)
     }
 }
 
-/* The connection ended. A good one is made again at once; after short ones the waits grow, since whoever ended them
- * may do it again (another client with our client id, say). */
 static void after_connection(struct mqtt_source *s)
 {
     if (!goes_on(s))
         return;
     char why[256];
     mqtt_client_why(s->client, why, sizeof(why));
-    const char *hint = s->failures >= SHORT_ONES ? "Does another client use the same client id?" : NULL;
-    const char *fields[] = {
-        "source", "mqtt", "broker", s->conf.url, "clientId", s->conf.client_id, "hint", hint, NULL
-    };
-    log_event(LOG_LEVEL_WARN, fields, "the connection to the broker was lost: %s", why);
-    if (now_ms(s) - s->connected_ms >= STEADY_MS)
-        s->failures = 0;
-    else
-        back_off(s, next_delay(s));
+    back_off(s, reconnect_lost(&s->reconnect, why));
 }
 
 /* Hand over what has arrived, for a limited time. */
@@ -548,6 +455,19 @@ static size_t slack_bytes(size_t memory)
     return memory && memory / 2 < SLACK_BYTES ? memory / 2 : SLACK_BYTES;
 }
 
+static void source_free(struct mqtt_source *s)
+{
+    mqtt_client_free(s->client);
+    inbox_clear(&s->inbox);
+    free(s->in_hand);
+    wanted_filters_clear(&s->filters);
+    subscriptions_clear(&s->held);
+    thread_lock_clear(&s->lock, &s->changed);
+    source_identity_clear(&s->identity);
+    mqtt_conf_clear(&s->conf);
+    free(s);
+}
+
 static void *source_open(const struct conf *conf, const struct source_env *env, struct errs *errs)
 {
     struct mqtt_source *s = calloc(1, sizeof(*s));
@@ -560,18 +480,15 @@ static void *source_open(const struct conf *conf, const struct source_env *env, 
     }
     s->clock = env->clock;
     s->map = conf;
+    wanted_filters_init(&s->filters, &s->conf, s->clock);
+    reconnect_init(&s->reconnect, &s->conf, s->clock, random_entropy());
     bool fails = mqtt_conf_read(&s->conf, conf, errs) < 0;
     if (source_identity_read(&s->identity, &s->conf, errs) < 0 || fails) {
-        source_identity_clear(&s->identity);
-        mqtt_conf_clear(&s->conf);
-        thread_lock_clear(&s->lock, &s->changed);
-        free(s);
+        source_free(s);
         return NULL;
     }
-    random_seed(&s->random, random_entropy());
     inbox_init(&s->inbox, (size_t)s->conf.pending_messages, pending_bytes(&s->conf, env->memory),
                slack_bytes(env->memory));
-    notice_init(&s->unreachable, SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
     notice_init(&s->overflow, SAY_AGAIN_MIN_MS, SAY_AGAIN_MAX_MS);
     return s;
 }
@@ -586,17 +503,11 @@ static void source_check(void *source, const struct source_filter *filters, size
 static int source_set_filters(void *source, const struct source_filter *filters, size_t count, struct err *e)
 {
     struct mqtt_source *s = source;
-    struct subscriptions fresh;
-    if (subscriptions_init(&fresh, filters, count, s->conf.basic_ingest, e) < 0)
+    if (wanted_filters_set(&s->filters, filters, count, e) < 0)
         return -1;
     pthread_mutex_lock(&s->lock);
-    struct subscriptions old = s->wanted;
-    s->wanted = fresh;
-    s->has_wanted = true;
-    s->applied = false;
     wake(s);
     pthread_mutex_unlock(&s->lock);
-    subscriptions_clear(&old);
     return 0;
 }
 
@@ -604,9 +515,9 @@ static bool source_filters_are_set(void *source)
 {
     struct mqtt_source *s = source;
     pthread_mutex_lock(&s->lock);
-    bool set = s->applied || s->down || !s->connected;
+    bool connected = s->connected && !s->down;
     pthread_mutex_unlock(&s->lock);
-    return set;
+    return !connected || wanted_filters_are_applied(&s->filters);
 }
 
 static int source_start(void *source, struct source_sink *sink, const struct source_filter *filters, size_t count,
@@ -655,17 +566,7 @@ static void source_close(void *source)
         log_event(LOG_LEVEL_ERROR, FIELDS(s),
                   "%" PRIu64 " message%s not delivered to the end; the broker has been told that %s, so %s lost", lost,
                   lost == 1 ? " was" : "s were", lost == 1 ? "it was" : "they were", lost == 1 ? "it is" : "they are");
-    mqtt_client_free(s->client);
-    inbox_clear(&s->inbox);
-    free(s->in_hand);
-    subscriptions_clear(&s->wanted);
-    subscriptions_clear(&s->filters);
-    subscriptions_clear(&s->held);
-    poison_clear(&s->poison);
-    thread_lock_clear(&s->lock, &s->changed);
-    source_identity_clear(&s->identity);
-    mqtt_conf_clear(&s->conf);
-    free(s);
+    source_free(s);
 }
 
 const struct source_type source_mqtt_ws = {
