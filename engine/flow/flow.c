@@ -393,9 +393,11 @@ void flow_free(struct flow *f)
         return;
     if (f->dead_letter && f->has_gate)
         flow_stop(f);
-    free_outboxes(f); /* before the workers: deliveries in them are the workers' memory */
-    for (size_t i = 0; i < f->worker_count; i++)
-        worker_free(f->workers[i]);
+    free_outboxes(f);             /* before the workers: deliveries in them are the workers' memory */
+    while (f->worker_count > 0) { /* what one had relieves the pressure, and that wakes those that are counted */
+        struct worker *w = f->workers[--f->worker_count];
+        worker_free(w);
+    }
     free(f->workers);
     for (size_t i = 0; f->intakes && i < f->intake_count; i++)
         intake_clear(&f->intakes[i]);

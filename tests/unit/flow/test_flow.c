@@ -268,6 +268,27 @@ static void test_the_bytes_of_results_hold_back_the_workers(void **state)
     fixture_assert_settled_once(x);
 }
 
+/* At the end the results of one worker go when others are gone already: nobody is woken any more. */
+static void test_results_that_remain_wake_nobody(void **state)
+{
+    (void)state;
+    for (unsigned n = 0; n < 8; n++) { /* it is one worker's or another's */
+        void *fresh;
+        assert_int_equal(fixture_setup(&fresh), 0);
+        struct fixture *x = fresh;
+        struct flow_options options = fixture_options(x);
+        options.memory.results = 1;
+        fixture_open(x, &options, to_slow);
+        script_say(&slow, NULL, SCRIPT_LATER, SCRIPT_FOREVER, 0);
+        assert_int_equal(submit_big(x, n), SINK_TAKEN);
+        script_wait(&slow, &slow.sends, 1);
+        assert_int_equal(flow_drain(x->flow, 0), 1);
+        flow_stop(x->flow);
+        assert_true(memory_of(x).results > 0);
+        assert_int_equal(fixture_teardown(&fresh), 0);
+    }
+}
+
 /* The error action's and the dead letters' deliveries enter a full outbox: nothing waits in a circle. */
 static void test_failures_enter_full_outboxes(void **state)
 {
@@ -472,6 +493,7 @@ int main(void)
         TEST(test_a_full_outbox_holds_back_the_workers),
         TEST(test_the_bytes_in_flight_are_bounded),
         TEST(test_the_bytes_of_results_hold_back_the_workers),
+        cmocka_unit_test(test_results_that_remain_wake_nobody),
         TEST(test_failures_enter_full_outboxes),
         TEST(test_without_order_nothing_is_held_back),
         TEST(test_order_by_client),
