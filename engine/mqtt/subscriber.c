@@ -51,8 +51,8 @@ struct subscriber {
     char *in;       /* read buffer: in_at to in_len is not looked at yet */
     size_t in_at, in_len, in_cap;
     size_t out_at;                       /* of session.out: written already */
-    struct subscriber_request *requests; /* of the running call */
-    size_t answers;
+    struct subscriber_request *requests; /* of the running call; NULL: there is none */
+    size_t unanswered;                   /* of them */
     struct pace pace;
     unsigned taken; /* messages since the last wait */
 };
@@ -291,8 +291,10 @@ static bool hand_over(struct subscriber *s)
 static void take_answer(struct subscriber *s)
 {
     const struct session_answer *a = &s->session.answer;
+    if (!s->requests)
+        return;
     mqtt_answer_set(&s->requests[a->tag].answer, a->code, a->reason);
-    s->answers++;
+    s->unanswered--;
 }
 
 static int end_session(struct subscriber *s, struct err *e)
@@ -387,6 +389,8 @@ static int wait_and_read(struct subscriber *s, uint64_t until_ms, struct err *e)
         until_ms = 0;
     if (s->starved && until_ms > now + STARVED_MS)
         until_ms = now + STARVED_MS;
+    if (s->requests && s->unanswered == 0) /* the last answer stood behind a message that was not taken before */
+        until_ms = 0;
     if (s->full && until_ms > now) {
         uint64_t left = until_ms - now;
         s->handler.wait_room(s->handler.ctx, left < ROOM_WAIT_MS ? (unsigned)left : ROOM_WAIT_MS);
@@ -578,13 +582,12 @@ static int send_requests(struct subscriber *s, struct subscriber_request *list, 
     return 0;
 }
 
-int subscriber_request(struct subscriber *s, struct subscriber_request *list, size_t count, struct err *e)
+/* Until all are answered. */
+static int wait_answers(struct subscriber *s, struct subscriber_request *list, size_t count, struct err *e)
 {
     struct err why = { 0 };
     size_t sent = 0;
-    s->requests = list;
-    s->answers = 0;
-    while (s->answers < count) {
+    while (s->unanswered > 0) {
         if (is_stopped(s))
             return err_set(e, ERR_UNREACHABLE, "interrupted");
         if (send_requests(s, list, count, &sent, e) < 0) {
@@ -595,6 +598,16 @@ int subscriber_request(struct subscriber *s, struct subscriber_request *list, si
             return err_set(e, ERR_UNREACHABLE, "the connection to broker %s ended: %s", s->conf->url, why.text);
     }
     return 0;
+}
+
+int subscriber_request(struct subscriber *s, struct subscriber_request *list, size_t count, struct err *e)
+{
+    s->requests = list;
+    s->unanswered = count;
+    int rc = wait_answers(s, list, count, e);
+    s->requests = NULL;
+    subscriber_wake(s); /* one may have come with the answers, for what the owner looks at before its next wait */
+    return rc;
 }
 
 /* --- the end --- */

@@ -24,10 +24,11 @@
 #include "engine/mqtt/packet.h"
 #include "engine/mqtt/subscriber.h"
 
-#define CLIENTS  4u
-#define MESSAGES 3000u
-#define SETTLERS 2u
-#define ROOM     64u /* messages at most with the settlers: beyond, the sink is full */
+#define CLIENTS     4u
+#define MESSAGES    3000u
+#define SETTLERS    2u
+#define PATIENCE_MS 20000u /* for what is to happen at once */
+#define ROOM        64u    /* messages at most with the settlers: beyond, the sink is full */
 
 /* Tokens on their way to being final. */
 struct desk {
@@ -112,17 +113,24 @@ struct peer {
     size_t at, len;
 };
 
-static void peer_write(struct peer *p, const struct packet *packet)
+/* In one piece. */
+static void peer_write_all(struct peer *p, const struct packet *packets, size_t count)
 {
     struct buf b;
     buf_init(&b, 65536);
-    assert_int_equal(packet_encode(&b, packet, PACKET_LEVEL_5, SIZE_MAX), 0);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(packet_encode(&b, &packets[i], PACKET_LEVEL_5, SIZE_MAX), 0);
     for (size_t done = 0; done < b.len;) {
         ssize_t n = send(p->fd, b.p + done, b.len - done, MSG_NOSIGNAL);
         assert_true(n > 0);
         done += (size_t)n;
     }
     buf_clear(&b);
+}
+
+static void peer_write(struct peer *p, const struct packet *packet)
+{
+    peer_write_all(p, packet, 1);
 }
 
 /* False: the connection has ended. */
@@ -193,26 +201,40 @@ static int listen_somewhere(uint16_t *port)
 /* --- subscriber --- */
 
 struct broker {
+    uint16_t port;
     int listen_fd;
+    void (*serve)(struct peer *p, uint16_t id); /* from the SUBSCRIBE with this identifier on */
     pthread_t thread;
 };
+
+static const struct packet_text granted = { "\1", 1 };
 
 static void *be_broker(void *arg)
 {
     struct broker *b = arg;
     struct peer p = { .fd = accept4(b->listen_fd, NULL, NULL, SOCK_CLOEXEC) };
     struct packet packet;
-    static const char granted[] = { 1 };
     assert_true(peer_read(&p, &packet, PACKET_FROM_CLIENT));
     assert_int_equal(packet.type, PACKET_CONNECT);
     peer_write(&p, &(struct packet) { .type = PACKET_CONNACK });
     assert_true(peer_read(&p, &packet, PACKET_FROM_CLIENT));
     assert_int_equal(packet.type, PACKET_SUBSCRIBE);
-    peer_write(
-        &p, &(struct packet) { .type = PACKET_SUBACK, .answer = { .id = packet.request.id, .codes = { granted, 1 } } });
-    publish_all(&p, 100, PACKET_FROM_CLIENT);
+    b->serve(&p, packet.request.id);
     close(p.fd); /* the end, as the subscriber sees it */
     return NULL;
+}
+
+static void broker_open(struct broker *b, void (*serve)(struct peer *p, uint16_t id))
+{
+    b->serve = serve;
+    b->listen_fd = listen_somewhere(&b->port);
+    assert_int_equal(pthread_create(&b->thread, NULL, be_broker, b), 0);
+}
+
+static void broker_close(struct broker *b)
+{
+    pthread_join(b->thread, NULL);
+    close(b->listen_fd);
 }
 
 static struct conf *options(const char *yaml)
@@ -226,38 +248,121 @@ static struct conf *options(const char *yaml)
     return c;
 }
 
-static void subscriber_acknowledges_in_order(void **state)
+static void read_conf(struct mqtt_conf *conf, struct conf **map, uint16_t port)
 {
-    (void)state;
     char yaml[128];
-    uint16_t port;
-    struct broker b = { .listen_fd = listen_somewhere(&port) };
-    struct desk d;
-    struct mqtt_conf conf;
     struct errs errs = { 0 };
-    struct err e = { 0 };
     snprintf(yaml, sizeof(yaml), "url: mqtt://127.0.0.1:%u\n", port);
-    struct conf *map = options(yaml);
-    assert_int_equal(mqtt_conf_read(&conf, map, &errs), 0);
-    desk_open(&d, subscriber_settle);
-    assert_int_equal(pthread_create(&b.thread, NULL, be_broker, &b), 0);
-    struct subscriber_handler handler = { .ctx = &d, .message = take, .wait_room = wait_room };
-    struct subscriber *s = subscriber_new(&conf, &clock_system, &handler, &e);
-    assert_non_null(s);
-    assert_int_equal(subscriber_connect(s, &e), 0);
+    *map = options(yaml);
+    assert_int_equal(mqtt_conf_read(conf, *map, &errs), 0);
+}
+
+static void must_subscribe(struct subscriber *s)
+{
+    struct err e = { 0 };
     struct subscriber_request r = { .request = { .filter = "a/#", .qos = 1 } };
+    assert_int_equal(subscriber_connect(s, &e), 0);
     assert_int_equal(subscriber_request(s, &r, 1, &e), 0);
     assert_int_equal(r.answer.outcome, MQTT_ACCEPTED);
+}
+
+/* Until the broker has closed. */
+static void serve_to_the_end(struct subscriber *s)
+{
+    struct err e = { 0 };
     while (subscriber_turn(s, clock_monotonic_ms(&clock_system) + 1000, &e) == 0)
         continue;
     assert_true(subscriber_was_ended_by_broker(s));
-    pthread_join(b.thread, NULL);
+}
+
+static void answer_and_publish(struct peer *p, uint16_t id)
+{
+    peer_write(p, &(struct packet) { .type = PACKET_SUBACK, .answer = { .id = id, .codes = granted } });
+    publish_all(p, 100, PACKET_FROM_CLIENT);
+}
+
+static void subscriber_acknowledges_in_order(void **state)
+{
+    (void)state;
+    struct broker b;
+    struct desk d;
+    struct mqtt_conf conf;
+    struct conf *map;
+    struct err e = { 0 };
+    broker_open(&b, answer_and_publish);
+    read_conf(&conf, &map, b.port);
+    desk_open(&d, subscriber_settle);
+    struct subscriber_handler handler = { .ctx = &d, .message = take, .wait_room = wait_room };
+    struct subscriber *s = subscriber_new(&conf, &clock_system, &handler, &e);
+    assert_non_null(s);
+    must_subscribe(s);
+    serve_to_the_end(s);
+    broker_close(&b);
     desk_close(&d);
     assert_int_equal(subscriber_open(s), 0);
     subscriber_free(s);
     mqtt_conf_clear(&conf);
     conf_free(map);
-    close(b.listen_fd);
+}
+
+/* A sink that is full once, and is woken for another reason while it waits. */
+struct woken {
+    struct subscriber *s;
+    bool was_full;
+};
+
+static enum sink_answer take_later(void *ctx, const struct source_message *m)
+{
+    struct woken *w = ctx;
+    (void)m;
+    if (w->was_full)
+        return SINK_TAKEN;
+    w->was_full = true;
+    return SINK_FULL;
+}
+
+static void wake_meanwhile(void *ctx, unsigned timeout_ms)
+{
+    struct woken *w = ctx;
+    (void)timeout_ms;
+    subscriber_wake(w->s);
+}
+
+static void publish_and_answer(struct peer *p, uint16_t id)
+{
+    struct packet packets[] = {
+        { .type = PACKET_PUBLISH, .publish = { .topic = PACKET_TEXT("a/b"), .payload = PACKET_TEXT("x") } },
+        { .type = PACKET_SUBACK, .answer = { .id = id, .codes = granted } },
+    };
+    peer_write_all(p, packets, 2);
+    assert_false(peer_read(p, packets, PACKET_FROM_CLIENT)); /* DISCONNECT is not sent: until it closes */
+}
+
+/* The last answer stands behind a message that was not taken at first, and a wake-up comes before it. The answer is not waited for again;
+ * the wake-up is not the request's alone: whoever woke us wants to be seen. */
+static void an_answer_and_a_wake_up_at_once(void **state)
+{
+    (void)state;
+    struct broker b;
+    struct woken w = { 0 };
+    struct mqtt_conf conf;
+    struct conf *map;
+    struct err e = { 0 };
+    broker_open(&b, publish_and_answer);
+    read_conf(&conf, &map, b.port);
+    struct subscriber_handler handler = { .ctx = &w, .message = take_later, .wait_room = wake_meanwhile };
+    w.s = subscriber_new(&conf, &clock_system, &handler, &e);
+    assert_non_null(w.s);
+    uint64_t until = clock_monotonic_ms(&clock_system) + PATIENCE_MS;
+    must_subscribe(w.s);
+    assert_true(w.was_full);
+    assert_true(clock_monotonic_ms(&clock_system) < until);
+    assert_int_equal(subscriber_turn(w.s, until, &e), 0);
+    assert_true(clock_monotonic_ms(&clock_system) < until);
+    subscriber_free(w.s);
+    broker_close(&b);
+    mqtt_conf_clear(&conf);
+    conf_free(map);
 }
 
 /* --- listener --- */
@@ -336,6 +441,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(subscriber_acknowledges_in_order),
+        cmocka_unit_test(an_answer_and_a_wake_up_at_once),
         cmocka_unit_test(listener_acknowledges_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
