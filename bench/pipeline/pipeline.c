@@ -18,7 +18,7 @@
 
 #define WARM     200u /* messages before the clock starts: connections are made, memory is touched */
 #define LOOK_NS  1000000
-#define STALL_S  5.0   /* nothing more comes out: what is missing is lost */
+#define STALL_S  15.0  /* nothing more comes out: what is missing is lost */
 #define LIMIT_S  300.0 /* of a run, although something still comes out */
 #define YAML_MAX ((size_t)64 << 10)
 
