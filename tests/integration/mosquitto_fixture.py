@@ -44,14 +44,28 @@ def _shuffled_ports():
 
 
 _ports = itertools.cycle(_shuffled_ports())  # a process is given none twice
+_claims = []  # sockets; they go with the process
+
+
+def _claim(port):
+    """From now on no other process that runs tests is given this port, whether a server listens on it or not. OSError: another one has it."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0sluice-test-port-{port}")
+    except OSError:
+        claim.close()
+        raise
+    _claims.append(claim)
 
 
 def free_port():
-    """A loopback port that nobody has now."""
+    """A loopback port that nobody has now, and no other test will get while this process runs."""
     while True:
         with socket.socket() as s, contextlib.suppress(OSError):
             s.bind(("127.0.0.1", next(_ports)))
-            return s.getsockname()[1]
+            port = s.getsockname()[1]
+            _claim(port)
+            return port
 
 
 class Lines:

@@ -124,6 +124,8 @@ class PgServer(Server):
         self.start()
 
     def kill(self):
+        self.process.send_signal(signal.SIGSTOP)  # it makes no more
+        wait_until(lambda: is_stopped(self.process.pid), "a postmaster that does nothing")
         processes = self._processes()
         self._signal(processes, signal.SIGKILL)
         self.process.wait(PATIENCE)
@@ -144,6 +146,8 @@ class PgServer(Server):
 
     @contextlib.contextmanager
     def paused(self):
+        self.process.send_signal(signal.SIGSTOP)  # it makes no more
+        wait_until(lambda: is_stopped(self.process.pid), "a postmaster that does nothing")
         processes = self._processes()
         self._signal(processes, signal.SIGSTOP)
         wait_until(lambda: all(map(is_stopped, processes)), "a PostgreSQL that does nothing")

@@ -110,7 +110,9 @@ class Service:
 
     def stats(self):
         """The counters that the service wrote last (statsFile: stats.json), checked."""
-        snapshot = json.loads(self.path("stats.json").read_text(encoding="utf-8"))
+        path = self.path("stats.json")
+        wait_until(path.exists, "the first counters")
+        snapshot = json.loads(path.read_text(encoding="utf-8"))
         check_counters(snapshot)
         return snapshot
 

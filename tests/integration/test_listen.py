@@ -127,7 +127,7 @@ class PublishersTest(Listening):
     def test_many_messages_in_order(self):
         self.started()
         subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self.port), "-q", "1", "-i", "bulk", "-t", "a", "-l"],
-                       input="".join(f'{{"n":{i}}}\n' for i in range(20000)), text=True, check=True, timeout=PATIENCE)
+                       input="".join(f'{{"n":{i}}}\n' for i in range(20000)), text=True, check=True, timeout=5 * PATIENCE)
         self.assertEqual([o["n"] for o in self.outputs(20000)], list(range(20000)))
 
     def test_many_clients(self):
@@ -268,10 +268,10 @@ class RulesOfTheStandardTest(Listening):
         raw = packet(0x32, text("a") + b"\x00\x01\x00" + b"x" * 3_900_000)
         half = len(raw) // 2
         with Client(self.port, "one") as one, Client(self.port, "two") as two, Client(self.port, "three") as three:
-            one.send(raw[:half])
-            two.send(raw[:half])
-            three.send(raw[:half])
             clients = [one, two, three]
+            for client in clients:
+                with contextlib.suppress(ConnectionError):  # it may be sent away before it has sent all
+                    client.send(raw[:half])
             ready, _, _ = select.select([c.socket for c in clients], [], [], PATIENCE)
             refused = [c for c in clients if c.socket in ready]
             self.assertEqual(len(refused), 1)
@@ -284,7 +284,7 @@ class RulesOfTheStandardTest(Listening):
                     self.assertEqual(client.read()[0], 0x40)
 
     def test_unknown_version_and_no_connect(self):
-        self.started("allowAnonymous: true, connectTimeout: 200ms")
+        self.started("allowAnonymous: true, connectTimeout: 5s")
         with Client(self.port, "", connect=False) as client:
             client.send(packet(0x10, text("MQTT") + b"\x07\x02\x00\x00" + text("x")))
             self.assertEqual(client.read(), (0x20, b"\x00\x01"))

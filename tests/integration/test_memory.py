@@ -14,7 +14,7 @@ from mosquitto_fixture import LOSSLESS, Mosquitto
 from pg_fixture import PgServer
 from sluice_fixture import BUILD, PATIENCE, Service, wait_until
 
-HANG = float(os.environ.get("SLUICE_HANG", "12"))
+HANG = float(os.environ.get("SLUICE_HANG", "17"))  # seconds; the broker waits 15 of them for a ping
 MIB = 1 << 20
 LIMIT = 64 * MIB
 PAYLOAD = 4000
@@ -31,9 +31,9 @@ actions: [ { postgres: { connection: db, table: readings, columns: { seq: "${seq
 """
 CONFIGURATION = """
 sources:
-  - mqtt: {{ url: "{url}", clientId: sluice-memory, qos: {qos}, receiveMaximum: 65535, maxPacketSize: 1M, keepAlive: 5s }}
+  - mqtt: {{ url: "{url}", clientId: sluice-memory, qos: {qos}, receiveMaximum: 65535, maxPacketSize: 1M, keepAlive: 10s }}
 connections:
-  db: {{ postgres: {{ conninfo: "{conninfo}" }} }}
+  db: {{ postgres: {{ conninfo: "{conninfo}", statementTimeout: 10m }} }}
 rules: [rules/]
 inFlight: 1000000
 outbox: {{ items: 1000000 }}
@@ -59,7 +59,7 @@ class Flood:
 
     def wait(self):
         self.thread.join()
-        if self.process.wait(PATIENCE) != 0:
+        if self.process.wait(5 * PATIENCE) != 0:
             raise AssertionError("mosquitto_pub failed")
 
 
@@ -109,14 +109,14 @@ class MemoryTest(unittest.TestCase):
     def test_qos_0(self):
         service = self.started(0)
         self.hang(service, 0)
-        wait_until(lambda: service.stats()["sources"][0]["inFlight"] == 0, "all to be final")
+        wait_until(lambda: service.stats()["sources"][0]["inFlight"] == 0, "all to be final", 5 * PATIENCE)
         self.check(service)
         self.assertEqual(service.stop(), 0)
 
     def test_qos_1(self):
         service = self.started(1)
         self.hang(service, 1)
-        wait_until(lambda: int(self.pg.psql("SELECT count(DISTINCT seq) FROM readings")) == FLOOD, "all messages", 2 * PATIENCE)
+        wait_until(lambda: int(self.pg.psql("SELECT count(DISTINCT seq) FROM readings")) == FLOOD, "all messages", 5 * PATIENCE)
         self.check(service)
         self.assertEqual(int(self.pg.psql("SELECT count(*) FROM readings")), FLOOD)
         self.assertEqual(service.stop(), 0)
@@ -129,7 +129,7 @@ class MemoryTest(unittest.TestCase):
             for half in (range(count // 2), range(count // 2, count)):
                 self.broker.publish_lines("plant/1", (json.dumps({"seq": n, "pad": ""}) for n in half))
             wait_until(lambda: service.stats()["sources"][0]["inFlight"] == IDENTIFIERS, "all identifiers to be in use")
-        wait_until(lambda: int(self.pg.psql("SELECT count(DISTINCT seq) FROM readings")) == count, "all messages")
+        wait_until(lambda: int(self.pg.psql("SELECT count(DISTINCT seq) FROM readings")) == count, "all messages", 5 * PATIENCE)
         self.assertEqual(int(self.pg.psql("SELECT count(*) FROM readings")), count)
         self.check_connection(service)
 

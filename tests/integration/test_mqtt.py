@@ -16,6 +16,7 @@ import threading
 import unittest
 
 from mosquitto_fixture import LOSSLESS, PATIENCE, Lines, Mosquitto, free_port
+from sluice_fixture import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("SLUICE_BUILD", ROOT / "build/release"))
@@ -129,13 +130,11 @@ class ScriptedBroker:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
-        try:
+        with contextlib.suppress(OSError):  # closed
             while True:
                 connection, _ = self.socket.accept()
-                with connection, connection.makefile("rb") as stream:
+                with contextlib.suppress(ConnectionError), connection, connection.makefile("rb") as stream:
                     self._serve(connection, stream)
-        except OSError:
-            pass
 
     def _serve(self, connection, stream):
         answers = iter(self.answer) if isinstance(self.answer, list) else None
@@ -260,6 +259,7 @@ class SourceTest(unittest.TestCase):
             for topic in "a", "b", "c":
                 broker.publish(topic, topic, qos=1)
             self.assertEqual([m["topic"] for m in driver.messages(2)], ["b", "c"])
+            broker.log.wait_text("Received UNSUBSCRIBE from s")
             log = "\n".join(broker.log.list)
             self.assertEqual(log.count("Received SUBSCRIBE from s"), 3)  # b was not subscribed again
             self.assertEqual(log.count("Received UNSUBSCRIBE from s"), 1)
@@ -324,7 +324,7 @@ class SourceTest(unittest.TestCase):
                 driver.log.wait_text("subscribed to")
                 broker.publish("a/1", "x")
                 driver.messages(1)
-                self.assertEqual(sum("is not reachable" in line for line in driver.log.list), 1)
+                self.assertLessEqual(sum("is not reachable" in line for line in driver.log.list), 3)  # at 0, 10 and 30 s
                 self.assertEqual(driver.stop(), 0)
 
     def test_kill_of_the_broker_with_persistent_session(self):
@@ -370,8 +370,7 @@ class SourceTest(unittest.TestCase):
             with broker.subscribe("b", arguments=["-i", "s"]):
                 driver.log.wait_text("was lost")
             driver.log.wait_text("subscribed to", 2)
-            broker.publish("a", "x")
-            driver.messages(1)
+            wait_until(lambda: broker.publish("a", "x") or driver.messages(), "a message")  # the other one may come back once more
 
     def test_reason_of_a_disconnect_packet(self):
         with ScriptedBroker(connack=b"\x20\x03\x00\x00\x00", answer=b"\xe0\x02\x8e\x00") as broker, source(broker) as driver:
@@ -510,7 +509,7 @@ class AcknowledgeTest(unittest.TestCase):
 
     def test_full_sink_at_qos_1(self):
         """It reads no further, the connection stays, and nothing is lost."""
-        with Mosquitto(LOSSLESS + "log_type all") as broker, source(broker) as driver:
+        with Mosquitto(LOSSLESS + "log_type all") as broker, source(broker, ackTimeout="60s") as driver:
             driver.subscribe("a/#")
             driver.say("full")
             broker.publish_lines("a/1", [str(i) for i in range(3000)])
@@ -522,7 +521,7 @@ class AcknowledgeTest(unittest.TestCase):
             self.assertEqual(len(driver.log.list), 2, driver.log.list)  # connected, subscribed
 
     def test_full_sink_at_qos_0(self):
-        with Mosquitto("max_queued_messages 0\nlog_type all") as broker, source(broker, qos=0) as driver:
+        with Mosquitto("max_queued_messages 0\nlog_type all") as broker, source(broker, qos=0, ackTimeout="60s") as driver:
             driver.subscribe("a/#")
             driver.say("full")
             broker.publish_lines("a/1", ["x" * 1000] * 2000, qos=0)
@@ -593,8 +592,8 @@ class WebSocketTest(unittest.TestCase):
                 # What was not acknowledged when we disconnected comes again; nothing is missing and the order is kept.
                 self.assertTrue(list(dict.fromkeys(m["payload"] for m in messages)) == [str(i) for i in range(count)])
                 self.assertTrue([m["token"] for m in messages] == list(range(1, len(messages) + 1)))
-                warnings = [line for line in driver.log.list if "the inbox is full" in line]
-                self.assertEqual(len(warnings), 1, warnings)  # although it happened several times
+                warnings = [line for line in driver.log.list if "disconnected until half of them are worked off" in line]
+                self.assertLessEqual(len(warnings), 3, warnings)  # at 0, 10 and 30 s, however often it happened
                 self.assertEqual(driver.stop(), 0)
 
     def test_full_inbox_drops_qos_0(self):
@@ -728,7 +727,7 @@ class RepublishTest(unittest.TestCase):
             self.assertIn("begins with", results[2]["reason"])
             self.assertIn("10 times", results[3]["reason"])
             self.assertEqual([m["topic"] for m in subscription.wait(2)], ["good/1", "good/2"])
-            self.assertEqual(len([line for line in driver.log.list if "ERROR" in line and "circle" in line]), 1)
+            self.assertEqual(len([line for line in driver.log.wait_text("circle") if "ERROR" in line]), 1)
 
     def test_dollar_topic(self):
         with Mosquitto() as broker, publisher(broker, {"topic": "$$aws/things/${topic}/shadow/update", "qos": 1}) as driver, \
@@ -778,7 +777,7 @@ class RepublishTest(unittest.TestCase):
             options = {"url": f"mqtt://127.0.0.1:{deaf.getsockname()[1]}", "connectTimeout": "1s"}
             with Driver("publish", options, ECHO) as driver:
                 _, summary = driver.send(("a", "x"))
-                self.assertIn("did not answer within 1000 ms", summary["error"])
+                self.assertRegex(summary["error"], "did not answer within 1000 ms|ended the connection before it answered")
 
     def test_unknown_host(self):
         with Driver("publish", {"url": "mqtt://no-such-host.invalid"}, ECHO) as driver:
@@ -890,9 +889,14 @@ class PickyBrokerTest(unittest.TestCase):
             driver.log.wait_text('ends the connection when we subscribe to "a/#": left out for 1 min')
             driver.log.wait_text("subscribed to 1 filter")
             driver.say("later 60000")
-            broker.connection.sendall(b"\x30\x05\x00\x01t\x00x")  # a message wakes the source
-            driver.log.wait_text("subscribed to 2 filters")
+            self.wake_until(broker, lambda: any("subscribed to 2 filters" in line for line in list(driver.log.list)))
             self.assertEqual(driver.stop(), 0)
+
+    def wake_until(self, broker, condition):
+        """A message wakes the source; it may come before the source's clock has gone forward."""
+        with contextlib.suppress(OSError):  # the connection of before
+            wait_until(lambda: broker.connection.sendall(b"\x30\x05\x00\x01t\x00x") or condition(), "the filters to be tried again")
+        wait_until(condition, "the filters to be tried again")
 
     def test_a_broker_in_a_mood_is_not_the_filters_fault(self):
         with PickyBroker(moody=5) as broker, source(broker, **self.SWIFT) as driver:
@@ -929,7 +933,7 @@ class LoadTest(unittest.TestCase):
     def test_20000_in_20000_out_with_a_small_window(self):
         for version in "5", "3.1.1":
             with self.subTest(version), Mosquitto(LOSSLESS) as broker:
-                self.assertEqual(self.relay(20000, 20, broker, version=version, inFlight=10), 20000)
+                self.assertEqual(self.relay(20000, 20, broker, version=version, inFlight=10, ackTimeout="60s"), 20000)
 
     def test_broker_restarts_in_between(self):
         count = 2000

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mqtt source against RabbitMQ's MQTT plugin: 3.1.1, QoS 0 and 1, resume, TLS. It numbers anew what it sends again."""
+import contextlib
 import json
 import unittest
 
 from rabbitmq_fixture import RabbitMq
-from sluice_fixture import Service, read_ndjson, wait_until
+from sluice_fixture import Service, wait_until
 from test_mqtt import source
 
 RULE = "ruleName: all\nsql: SELECT * FROM 'a/#'\nactions: [ { file: { path: out.ndjson } } ]\n"
@@ -73,6 +74,15 @@ class RabbitMqTest(unittest.TestCase):
             self.assertEqual([m["payload"] for m in driver.messages()], ["1", "2", "3", "4", "5", "new"])
             self.assertEqual(driver.stop(), 0)
 
+    def numbers(self, service):
+        """What has arrived. A kill may have torn a line; what was in it comes again. RabbitMQ may send from its queue before it has put back what
+        the connection that was killed had not acknowledged, so their order says nothing of ours."""
+        found = set()
+        for line in service.path("out.ndjson").read_text(encoding="utf-8").split("\n")[:-1]:
+            with contextlib.suppress(ValueError, KeyError):
+                found.add(json.loads(line)["n"])
+        return found
+
     def test_kill_of_sluice(self):
         conf = f'sources: [ {{ mqtt: {{ url: "{self.broker.url}", version: 3.1.1, clientId: killed, reconnectMin: 20ms }} }} ]\nrules: [rules/]\nstatsFile: stats.json\n'
         with Service({"sluice.yaml": conf, "rules/all.yaml": RULE}) as service:
@@ -83,8 +93,5 @@ class RabbitMqTest(unittest.TestCase):
                 service.kill()
                 service.start()
                 service.wait_log("kept the session", kill + 1)
-            numbers = lambda: [o["n"] for o in read_ndjson(service.path("out.ndjson")) if "n" in o]  # noqa: E731
-            wait_until(lambda: set(numbers()) == set(range(3000)), "all of them")
-            firsts = list(dict.fromkeys(numbers()))
-            self.assertEqual(firsts, sorted(firsts))
+            wait_until(lambda: self.numbers(service) == set(range(3000)), "all of them")
             self.assertEqual(service.stop(), 0)

@@ -20,13 +20,13 @@ SQL = "SELECT CASE kind WHEN 'parse' THEN time_to_epoch(text, pattern) ELSE pars
 
 
 def java_cases():
-    made = subprocess.run(["java", PROGRAM, str(SEED), str(COUNT)], capture_output=True, text=True, check=True, timeout=PATIENCE)
+    made = subprocess.run(["java", PROGRAM, str(SEED), str(COUNT)], capture_output=True, text=True, check=True, timeout=5 * PATIENCE)
     return [json.loads(line) for line in made.stdout.splitlines()]
 
 
 def our_answers(cases):
     payloads = "".join(json.dumps(case) + "\n" for case in cases)
-    result = subprocess.run([SLUICE, "eval", SQL, "--topic", "test"], input=payloads, capture_output=True, text=True, check=True, timeout=PATIENCE)
+    result = subprocess.run([SLUICE, "eval", SQL, "--topic", "test"], input=payloads, capture_output=True, text=True, check=True, timeout=5 * PATIENCE)
     return [json.loads(line).get("r") for line in result.stdout.splitlines()]
 
 
