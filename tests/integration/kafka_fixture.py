@@ -114,10 +114,18 @@ class Kafka(Server):
         result = subprocess.run(["kcat", "-b", self.servers, "-L", "-J", "-m", "5"], capture_output=True, text=True, check=False)
         return result.returncode == 0 and len(json.loads(result.stdout)["brokers"]) == 1
 
+    def _metadata(self, *arguments):
+        result = subprocess.run(["kcat", "-b", self.servers, "-L", "-J", "-m", str(PATIENCE), *arguments], capture_output=True, text=True, check=True,
+                                timeout=2 * PATIENCE)
+        return json.loads(result.stdout)
+
     def topics(self):
         """Names of all topics but Kafka's own."""
-        result = subprocess.run(["kcat", "-b", self.servers, "-L", "-J", "-m", str(PATIENCE)], capture_output=True, text=True, check=True, timeout=2 * PATIENCE)
-        return [topic["topic"] for topic in json.loads(result.stdout)["topics"] if not topic["topic"].startswith("__")]
+        return [topic["topic"] for topic in self._metadata()["topics"] if not topic["topic"].startswith("__")]
+
+    def _leaders(self, topic):
+        """How many of its partitions have one."""
+        return sum(partition["leader"] > 0 for found in self._metadata()["topics"] if found["topic"] == topic for partition in found["partitions"])
 
     def start(self):
         with open(self.folder / "log", "ab") as log:
@@ -171,9 +179,11 @@ class Kafka(Server):
     def create(self, topic, partitions=1, **config):
         """config: of the topic, with "_" for "."."""
         self._admin("create", topic, str(partitions), *(f"{name.replace('_', '.')}={value}" for name, value in config.items()))
+        wait_until(lambda: self._leaders(topic) == partitions, f"leaders for {topic}")  # the admin's answer says only that it has been decided
 
     def delete(self, topic):
         self._admin("delete", topic)
+        wait_until(lambda: topic not in self.topics(), f"{topic} to go")
 
     def read(self, topic):
         """All messages of a topic, by partition and offset. A new topic, or one of a server that has just started, may not be known yet."""

@@ -223,7 +223,7 @@ class FanOut(Case):
     def test_a_slow_target_holds_up_nobody_else(self):
         answered = threading.Event()
         self.addCleanup(answered.set)
-        self.http.answer = lambda request: Answer() if answered.wait(5) else Answer()
+        self.http.answer = lambda request: Answer() if answered.wait(PATIENCE * 2) else Answer()
         self.service = self.started([TEN_ACTIONS])
         self.publish(range(20))
         fast = [name for name in self.LIVE if "same" not in name] + ["kafka first", "kafka second"]

@@ -14,7 +14,7 @@ import threading
 import time
 import unittest
 
-from driver_fixture import BUILD, PATIENCE, Driver, item
+from driver_fixture import BUILD, PATIENCE, STALL_MS, Driver, item
 from http_fixture import Answer, HttpServer, Nginx, signature_differs
 from mosquitto_fixture import Certificates, free_port
 from sluice_fixture import wait_until
@@ -165,7 +165,7 @@ class ResultTest(Case):
         self.assertEqual(driver.waits, list(values.values()))
         server.answer = lambda request: Answer(503, headers={"Retry-After": date(100)})
         driver.send(item({}, i="x"))
-        self.assertTrue(95_000 < driver.waits[0] <= 100_000, driver.waits)
+        self.assertTrue(60_000 < driver.waits[0] <= 100_000, driver.waits)
 
     def test_one_bad_item_is_rejected_alone(self):
         server = self.server(lambda request: Answer(400 if request.json["n"] in (0, 17, 49) else 200))
@@ -242,7 +242,7 @@ class ResultTest(Case):
         results = driver.send(*(item({}, key=n % 3) for n in range(100)))
         self.assert_results(results, ["later: Failed to connect"] * 100)
         self.assertIn("Failed to connect", driver.error)  # the lane is broken: the outbox pauses once
-        driver = self.driver("url: http://no-such-host.invalid/")
+        driver = self.driver("url: http://no-such-host.invalid/", target="connectTimeout: 60s")
         self.assert_results(driver.send(item({})), ["later: Could not resolve host"])
         self.assertIn("Could not resolve", driver.error)
 
@@ -256,19 +256,18 @@ class ResultTest(Case):
 
     def test_several_hosts_away_are_no_broken_lane(self):
         driver = self.driver("url: http://127.0.0.1:${port}/")
-        with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-            ports = [str(s.getsockname()[1]) for s in (one, other)]
+        ports = [str(free_port()) for _ in range(2)]
         self.assert_results(driver.send(*(item({}, port=ports[n % 2]) for n in range(20))), ["later: Failed to connect"] * 20)
         self.assertEqual(driver.error, "")
 
     def test_a_hanging_server_costs_one_time_out(self):
         hang = threading.Event()
         server = self.server(lambda request: Answer(wait=hang) if request.path == "/hang" else Answer())
-        driver = self.driver(f"url: {server.url}/${{v}}", f"url: http://localhost:{server.port}/ok", target="timeout: 1s\nmaxConnections: 2")
-        results = driver.send(*(item({}, v="hang", key=n) for n in range(20)), *(item({}, action=1) for n in range(20)))
+        driver = self.driver(f"url: {server.url}/${{v}}", f"url: http://localhost:{server.port}/ok", target="timeout: 4s\nmaxConnections: 2")
+        results = driver.send(*(item({}, v="hang", key=n) for n in range(20)), *(item({}, action=1) for n in range(4)))
         hang.set()
-        self.assert_results(results, ["later: Operation timed out"] * 20 + ["done"] * 20)
-        self.assertTrue(900 < driver.ms < 8000, driver.ms)
+        self.assert_results(results, ["later: Operation timed out"] * 20 + ["done"] * 4)
+        self.assertTrue(3900 < driver.ms < 4000 + STALL_MS, driver.ms)
 
     def test_a_server_that_does_not_accept(self):
         with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
@@ -345,7 +344,7 @@ class OrderTest(Case):
                 running[key] += 1
                 most[0] = max(most[0], running[key])
                 most[1] = max(most[1], sum(running.values()))
-            time.sleep(0.01)
+            time.sleep(0.05)
             with lock:
                 running[key] -= 1
             return Answer()
@@ -374,13 +373,13 @@ class OrderTest(Case):
         self.assertEqual([body["n"] for body in server.bodies()], [0, 1, 2, 3])
 
     def test_time_of_a_send_is_bounded(self):
-        server = self.server(lambda request: Answer(wait=0.1))
-        driver = self.driver(f"url: {server.url}/", target="timeout: 1s")
+        server = self.server(lambda request: Answer(wait=0.5))
+        driver = self.driver(f"url: {server.url}/", target="timeout: 4s")
         results = driver.send(*(item({"n": n}, key=1) for n in range(100)))
         done = results.count("done")
         self.assertTrue(1 <= done < 50, done)
         self.assert_results(results, ["done"] * done + ["later: the time for one batch is used up"] * (100 - done))
-        self.assertLess(driver.ms, 6000)
+        self.assertLess(driver.ms, 2 * 4000 + STALL_MS)
         self.assertEqual([body["n"] for body in server.bodies()], list(range(done)))
 
 
@@ -546,7 +545,7 @@ class RedirectTest(Case):
 class PrivateNetworkTest(Case):
     def test_private_addresses_are_rejected(self):
         server = self.server()
-        driver = self.driver("url: http://${host}/x", target="denyPrivateNetworks: true\nconnectTimeout: 1s")
+        driver = self.driver("url: http://${host}/x", target="denyPrivateNetworks: true\nconnectTimeout: 30s")
         hosts = [f"127.0.0.1:{server.port}", f"localhost:{server.port}", f"[::ffff:127.0.0.1]:{server.port}", f"2130706433:{server.port}",
                  f"0:{server.port}", "10.0.0.1", "192.168.1.1", "169.254.169.254", "[::1]", "[fe80::1]", "[fd00::1]"]
         results = driver.send(*(item({}, host=host) for host in hosts))

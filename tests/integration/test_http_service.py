@@ -217,10 +217,11 @@ class TroubleTest(Case):
         service.wait_log("subscribed to")
         self.publish("a", range(3))
         server.wait(asked + 2)  # the first is answered, the second hangs
+        wait_until(lambda: service.stats()["rules"][0]["matched"] == 3, "all to be taken")
         if ending == "second SIGTERM":
             service.process.send_signal(signal.SIGTERM)
             service.wait_log("SIGTERM: stopping")
-        self.assertEqual(service.stop(patience=15), 1)
+        self.assertEqual(service.stop(patience=25), 1)
         log = "\n".join(service.log)
         self.assertEqual("stopping at once" in log, ending == "second SIGTERM", log)
         self.assertIn("2 messages were not delivered to the end, nor acknowledged: the broker sends them again", log)
@@ -272,6 +273,7 @@ class TroubleTest(Case):
         self.publish("abc", range(50))
         fast.wait(150)
         wait_until(lambda: len(read_ndjson(service.path("lines.ndjson"))) == 150, "lines")
+        slow.wait(3)
         self.assertEqual({b["n"] for b in slow.bodies()}, {0})  # it has answered nothing yet: one a key was sent
         self.assert_all_in_order(fast.bodies(), "abc", range(50))
         stats = service.stats()

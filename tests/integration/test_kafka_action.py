@@ -216,10 +216,10 @@ class ServerTest(Case):
         self.assert_results(driver.send(item({"n": 1})), ["done"])
         self.kafka.stop()
         try:
-            for limit in 10_000 + 5000, 10_000:  # the first may be under way before librdkafka sees the end: then it waits connectTimeout for the server
+            for _ in range(2):
                 self.assert_results(driver.send(item({"n": 2}), item({"n": 3})), ["later: "] * 2)
                 self.assertEqual(driver.rc, -1)
-                self.assertLess(driver.ms, limit)
+                self.assertLess(driver.ms, 28_000)  # connectTimeout at most if it was under way already, and never sendTimeout
         finally:
             self.kafka.start()
         driver.send_until_done(item({"n": 2}), item({"n": 3}))

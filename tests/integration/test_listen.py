@@ -89,6 +89,7 @@ class Listening(unittest.TestCase):
         self.service = self.enterContext(Service({"sluice.yaml": conf, "rules/all.yaml": rule, **(files or {})}))
         self.service.start()
         self.service.wait_log("listening for")
+        self.service.wait_log("running ")  # now the files are watched, too
         return self.service
 
     def pub(self, *arguments, check=True):

@@ -66,7 +66,7 @@ class QuickstartTest(unittest.TestCase):
     def run_through(self, seconds, *arguments):
         """Runs it to its end. Returns the output, and the rules' matched, filtered, delivered, failed, in flight."""
         process, output = self.start("--seconds", str(seconds), *arguments)
-        self.assertEqual(process.wait(PATIENCE * 2), 0, "\n".join(output.list))
+        self.assertEqual(process.wait(PATIENCE * 5), 0, "\n".join(output.list))
         output.wait(lambda _: output.ended, "the end of the output")
         self.assert_nothing_stays(output)
         text = "\n".join(output.list)
