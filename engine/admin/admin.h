@@ -15,14 +15,14 @@
 struct authorizer;
 
 /* Does the user's password fit? May take its time. Thread: one of the interface's. */
-typedef bool admin_password_fits(const void *ctx, const char *name, size_t name_len, const char *password,
+typedef bool admin_password_fits(void *ctx, const char *name, size_t name_len, const char *password,
                                  size_t password_len);
 
 /* Whom the interface asks; all borrowed until it is stopped. */
 struct admin_env {
     struct authorizer *authorizer; /* NULL: no policies are configured */
     admin_password_fits *fits;     /* NULL: nobody checks passwords */
-    const void *fits_ctx;
+    void *fits_ctx;
 };
 
 struct admin;

@@ -8,7 +8,7 @@
 
 struct password_line {
     admin_password_fits *fits;
-    const void *fits_ctx;
+    void *fits_ctx;
     struct queue queue;
     pthread_t thread;
     bool has_ended;
@@ -29,7 +29,7 @@ static void *run(void *ctx)
     return NULL;
 }
 
-struct password_line *password_line_new(admin_password_fits *fits, const void *fits_ctx, size_t max, struct err *e)
+struct password_line *password_line_new(admin_password_fits *fits, void *fits_ctx, size_t max, struct err *e)
 {
     struct password_line *l = calloc(1, sizeof(*l));
     if (!l) {

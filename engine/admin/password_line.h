@@ -21,7 +21,7 @@ struct password_check {
 };
 
 /* Starts the thread. max: how many may wait. Returns owned; NULL: e says why. */
-struct password_line *password_line_new(admin_password_fits *fits, const void *fits_ctx, size_t max,
+struct password_line *password_line_new(admin_password_fits *fits, void *fits_ctx, size_t max,
                                         struct err *e) MUST_CHECK;
 /* False: the line is full or has ended; the check stays the caller's. Thread: any. */
 bool password_line_add(struct password_line *l, struct password_check *check) MUST_CHECK;

@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "engine/base/base64.h"
+#include "engine/base/log.h"
 
 #define HASH_BYTES     64
 #define SALT_BYTES     12
@@ -25,10 +27,42 @@ struct entry {
     size_t salt_len;
 };
 
+/* Which state of the file it was: not all of it is the same after a change. */
+struct version {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec modified, changed;
+    bool exists;
+};
+
 struct password_file {
     struct entry *entries;
     size_t count, cap;
+    char *path;
+    struct version version; /* that was looked at last */
 };
+
+static struct version version_of(const struct stat *s)
+{
+    return (struct version) { .device = s->st_dev,
+                              .inode = s->st_ino,
+                              .size = s->st_size,
+                              .modified = s->st_mtim,
+                              .changed = s->st_ctim,
+                              .exists = true };
+}
+
+static bool is_same_time(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+static bool is_same(const struct version *a, const struct version *b)
+{
+    return a->exists == b->exists && a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           is_same_time(a->modified, b->modified) && is_same_time(a->changed, b->changed);
+}
 
 /* --- reading --- */
 
@@ -106,33 +140,70 @@ static int parse_file(struct password_file *f, FILE *in, const char *path, struc
     return ferror(in) ? err_set(e, ERR_IO, "could not read \"%.120s\": %s", path, strerror(errno)) : 0;
 }
 
+/* The version is taken before anything is read, so that a change meanwhile is another one. */
+static int read_file(struct password_file *f, struct err *e)
+{
+    struct stat s;
+    FILE *in = fopen(f->path, "re");
+    if (!in || fstat(fileno(in), &s) < 0) {
+        err_set(e, ERR_IO, "could not read \"%.120s\": %s", f->path, strerror(errno));
+        if (in)
+            fclose(in);
+        return -1;
+    }
+    f->version = version_of(&s);
+    int rc = parse_file(f, in, f->path, e);
+    fclose(in);
+    return rc;
+}
+
 struct password_file *password_file_load(const char *path, struct err *e)
 {
     struct password_file *f = calloc(1, sizeof(*f));
-    FILE *in = f ? fopen(path, "re") : NULL;
-    int rc = -1;
-    if (!f)
-        err_set(e, ERR_MEMORY, "not enough memory for \"%.120s\"", path);
-    else if (!in)
-        err_set(e, ERR_IO, "could not read \"%.120s\": %s", path, strerror(errno));
-    else
-        rc = parse_file(f, in, path, e);
-    if (in)
-        fclose(in);
-    if (rc == 0)
+    if (f && (f->path = strdup(path)) && read_file(f, e) == 0)
         return f;
+    if (!f || !f->path)
+        err_set(e, ERR_MEMORY, "not enough memory for \"%.120s\"", path);
     password_file_free(f);
     return NULL;
+}
+
+static void free_entries(struct password_file *f)
+{
+    for (size_t i = 0; i < f->count; i++)
+        free(f->entries[i].name);
+    free(f->entries);
 }
 
 void password_file_free(struct password_file *f)
 {
     if (!f)
         return;
-    for (size_t i = 0; i < f->count; i++)
-        free(f->entries[i].name);
-    free(f->entries);
+    free_entries(f);
+    free(f->path);
     free(f);
+}
+
+/* Read it again if it is not what was looked at last. */
+static void follow(struct password_file *f)
+{
+    struct stat s;
+    struct err e = { 0 };
+    struct version now = stat(f->path, &s) == 0 ? version_of(&s) : (struct version) { 0 };
+    if (is_same(&now, &f->version))
+        return;
+    struct password_file fresh = { .path = f->path, .version = now };
+    if (read_file(&fresh, &e) == 0) {
+        free_entries(f);
+        *f = fresh;
+        log_event(LOG_LEVEL_INFO, NULL, "users read again: \"%s\"", f->path);
+        return;
+    }
+    free_entries(&fresh);
+    if (e.code != ERR_MEMORY) /* that may be better at the next password */
+        f->version = fresh.version;
+    log_event(LOG_LEVEL_ERROR, (const char *[]) { "hint", e.hint[0] ? e.hint : NULL, NULL },
+              "users not read again, those from before stay: %s", e.text);
 }
 
 /* --- comparing and making --- */
@@ -143,9 +214,10 @@ static bool hash(const struct entry *x, const char *password, size_t len, unsign
                              out) == 1;
 }
 
-bool password_file_fits(const struct password_file *f, const char *name, size_t name_len, const char *password,
+bool password_file_fits(struct password_file *f, const char *name, size_t name_len, const char *password,
                         size_t password_len)
 {
+    follow(f);
     static const struct entry nobody = { .iterations = ITERATIONS, .salt_len = SALT_BYTES };
     const struct entry *x = &nobody;
     unsigned char made[HASH_BYTES];

@@ -3,7 +3,8 @@
  *
  *     name:$7$ITERATIONS$SALT$HASH      PBKDF2-HMAC-SHA512 (RFC 8018), 64 bytes; salt and hash in base64
  *
- * Thread: a loaded file is immutable and may be shared. */
+ * A file that has changed is read again when the next password is to be checked; while it cannot be read, its users of before stay, and the
+ * log says why. Who is connected stays so. Thread: one at a time. */
 #ifndef SLUICE_MQTT_PASSWORD_FILE_H
 #define SLUICE_MQTT_PASSWORD_FILE_H
 
@@ -21,7 +22,7 @@ void password_file_free(struct password_file *f);
 
 /* Does the password fit? An unknown name costs as much time as a wrong password. Costs the file's iterations: 101, as
  * mosquitto_passwd makes them, are 0.1 ms. */
-bool password_file_fits(const struct password_file *f, const char *name, size_t name_len, const char *password,
+bool password_file_fits(struct password_file *f, const char *name, size_t name_len, const char *password,
                         size_t password_len);
 
 /* Append a line, without its end, for this name. -1: the name holds ":" or a control character, or is empty. */

@@ -201,6 +201,10 @@ class IdentityTest(Listening):
             self.assertEqual(client.code, 0x87)
         with Client(self.port, "nobody", level=4) as client:
             self.assertEqual(client.code, 5)
+        subprocess.run([SLUICE, "passwd", path, "late"], input="three\n", text=True, check=True)
+        subprocess.run([SLUICE, "passwd", "-D", path, "theirs"], check=True)
+        self.pub("-q", 1, "-u", "late", "-P", "three", "-t", "a", "-m", "{}")
+        self.assertNotEqual(self.pub("-q", 1, "-u", "theirs", "-P", "one", "-t", "a", "-m", "{}", check=False).returncode, 0)
 
     def test_client_certificates(self):
         c = self.certificates()

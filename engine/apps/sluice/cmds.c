@@ -274,7 +274,7 @@ const struct cmd cmds[] = {
       "there.\n"
       "The password is a line of standard input, which a terminal does not show.\n"
       "  -D, --delete  take the user out\n"
-      "A running service reads the file when it starts.\n"
+      "A running service reads a changed file again before it checks the next password.\n"
       "\n"
       "Exit code: 0 done, 1 not done, 2 wrong command line.\n",
       cmd_passwd },

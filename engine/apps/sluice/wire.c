@@ -215,7 +215,7 @@ static void open_admin(struct service *s, struct errs *errs)
         open_passwords(s, section, errs);
 }
 
-static bool fits(const void *ctx, const char *name, size_t name_len, const char *password, size_t password_len)
+static bool fits(void *ctx, const char *name, size_t name_len, const char *password, size_t password_len)
 {
     return password_file_fits(ctx, name, name_len, password, password_len);
 }

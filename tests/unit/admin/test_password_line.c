@@ -30,7 +30,7 @@ static void on_done(struct password_check *check)
     pthread_mutex_unlock(&now.lock);
 }
 
-static bool fits(const void *ctx, const char *name, size_t name_len, const char *password, size_t password_len)
+static bool fits(void *ctx, const char *name, size_t name_len, const char *password, size_t password_len)
 {
     pthread_mutex_lock(&now.lock);
     now.begun++;

@@ -47,7 +47,7 @@ static void part(struct authorizer *a, void *client)
     parted++;
 }
 
-static bool fits(const void *ctx, const char *name, size_t name_len, const char *password, size_t password_len)
+static bool fits(void *ctx, const char *name, size_t name_len, const char *password, size_t password_len)
 {
     (void)ctx;
     return name_len == 4 && memcmp(name, "anna", 4) == 0 && password_len == 6 && memcmp(password, "secret", 6) == 0;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/log.h"
 #include "engine/mqtt/password_file.h"
 
 static char path[] = "/tmp/sluice-passwords-XXXXXX";
@@ -30,17 +31,22 @@ static int teardown(void **state)
     return unlink(path);
 }
 
-static struct password_file *load(const char *text)
+static void write_file(const char *text)
 {
     FILE *out = fopen(path, "w");
     assert_non_null(out);
     fputs(text, out);
     fclose(out);
+}
+
+static struct password_file *load(const char *text)
+{
+    write_file(text);
     e = (struct err) { 0 };
     return password_file_load(path, &e);
 }
 
-static bool fits(const struct password_file *f, const char *name, const char *password)
+static bool fits(struct password_file *f, const char *name, const char *password)
 {
     return password_file_fits(f, name, strlen(name), password, strlen(password));
 }
@@ -129,11 +135,46 @@ static void no_file(void **state)
     assert_int_equal(e.code, ERR_IO);
 }
 
+/* What the file says counts, whatever was done to it since, and as long as it says anything. */
+static void a_change_is_followed(void **state)
+{
+    struct buf one, two;
+    (void)state;
+    log_setup(STDERR_FILENO, LOG_LEVEL_DISABLED, LOG_FORM_PERSON);
+    buf_init(&one, 4096);
+    buf_init(&two, 4096);
+    assert_int_equal(password_file_make(&one, "a", "x", 1, &e), 0);
+    assert_int_equal(password_file_make(&two, "bb", "y", 1, &e), 0);
+    buf_putc(&one, '\0');
+    buf_putc(&two, '\0');
+    struct password_file *f = load(one.p);
+    assert_non_null(f);
+    assert_true(fits(f, "a", "x"));
+    write_file(two.p);
+    assert_false(fits(f, "a", "x"));
+    assert_true(fits(f, "bb", "y"));
+    write_file("ccc:$7$"); /* is being written */
+    assert_true(fits(f, "bb", "y"));
+    assert_true(fits(f, "bb", "y"));
+    write_file(one.p);
+    assert_true(fits(f, "a", "x"));
+    assert_int_equal(unlink(path), 0);
+    assert_true(fits(f, "a", "x"));
+    write_file(two.p);
+    assert_true(fits(f, "bb", "y"));
+    write_file("");
+    assert_false(fits(f, "bb", "y"));
+    password_file_free(f);
+    buf_clear(&one);
+    buf_clear(&two);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(mosquitto_wrote_it, setup, teardown),
         cmocka_unit_test_setup_teardown(what_we_make_fits, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_change_is_followed, setup, teardown),
         cmocka_unit_test(bad_names),
         cmocka_unit_test_setup_teardown(bad_lines, setup, teardown),
         cmocka_unit_test(no_file),
