@@ -63,3 +63,10 @@ enum kafka_verdict kafka_code_verdict(const char *name)
     const struct code_row *row = bsearch(name, rows, sizeof(rows) / sizeof(rows[0]), sizeof(rows[0]), compare_row);
     return row ? row->verdict : KAFKA_LATER;
 }
+
+/* A certificate that is refused has the code _SSL, unless the server's answer was there at the first step of the handshake already: then
+ * librdkafka 2.0 reports it as any connection that could not be made, _TRANSPORT. */
+enum kafka_verdict kafka_trouble_verdict(const char *name, const char *text)
+{
+    return strstr(text, "certificate verify failed") ? KAFKA_MISCONFIGURED : kafka_code_verdict(name);
+}

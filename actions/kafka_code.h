@@ -14,5 +14,7 @@ enum kafka_verdict {
 /* name: as librdkafka names its codes, "MSG_SIZE_TOO_LARGE"; those of the library itself begin with "_". Names that no
  * row of the table has are KAFKA_LATER. */
 enum kafka_verdict kafka_code_verdict(const char *name);
+/* The same, of a connection, about which librdkafka says this text. */
+enum kafka_verdict kafka_trouble_verdict(const char *name, const char *text);
 
 #endif

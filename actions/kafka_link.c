@@ -104,7 +104,7 @@ static int fail_code(struct kafka_failure *f, rd_kafka_resp_err_t code, const ch
 static int fail_unreachable(const struct kafka_link *l, struct kafka_failure *f)
 {
     if (l->trouble)
-        fail(f, kafka_code_verdict(rd_kafka_err2name(l->trouble)), "%s", l->trouble_text);
+        fail(f, kafka_trouble_verdict(rd_kafka_err2name(l->trouble), l->trouble_text), "%s", l->trouble_text);
     else
         fail(f, KAFKA_LATER, "no server answered within %lld ms", (long long)l->settings.connect_timeout_ms);
     f->unreachable = true;

@@ -65,8 +65,24 @@ static void every_error_has_its_verdict(void **state)
     }
 }
 
+static void a_refused_certificate_is_no_lost_connection(void **state)
+{
+    (void)state;
+    static const char verify[] =
+        "ssl://127.0.0.1:9093/bootstrap: error:0A000086:SSL routines::certificate verify failed "
+        "(after 7ms in state SSL_HANDSHAKE)";
+    assert_int_equal(kafka_trouble_verdict("_TRANSPORT", verify), KAFKA_MISCONFIGURED);
+    assert_int_equal(kafka_trouble_verdict("_SSL", verify), KAFKA_MISCONFIGURED);
+    assert_int_equal(kafka_trouble_verdict("_TRANSPORT", "127.0.0.1:9092/1: Disconnected (after 7ms in state UP)"),
+                     KAFKA_LATER);
+    assert_int_equal(kafka_trouble_verdict("_AUTHENTICATION", "SASL authentication error"), KAFKA_MISCONFIGURED);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(every_error_has_its_verdict) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_error_has_its_verdict),
+        cmocka_unit_test(a_refused_certificate_is_no_lost_connection),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
